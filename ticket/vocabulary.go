@@ -48,10 +48,11 @@ const (
 	Takeover     Verb = "takeover"
 	Snooze       Verb = "snooze"
 	Keep         Verb = "keep" // OK to "you have had it for 2 h without news"
-	Undo         Verb = "undo"
+	TakeBack     Verb = "undo"
 	Assign       Verb = "assign"
 	Reprioritise Verb = "reprioritise"
 	Merge        Verb = "merge"
+	Hush         Verb = "cancel-escalation"
 )
 
 // Party is a person as a ticket remembers one.

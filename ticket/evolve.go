@@ -1,0 +1,285 @@
+package ticket
+
+import (
+	"slices"
+	"time"
+)
+
+// Evolve returns the ticket after an event. It is total: it checks nothing.
+func Evolve(t Ticket, e Event) Ticket {
+	before := t.Position
+	t.Version = e.Seq
+	switch e.Kind {
+	case Opened:
+		o := e.Opening
+		t = Ticket{Number: o.Number, Subject: o.Subject, Body: o.Body, Requester: o.Requester, Group: o.Group, Channel: o.Channel,
+			CreatedAt: o.CreatedAt, Priority: o.Priority, Plan: o.Plan, Version: e.Seq}
+		t.wait(o.CreatedAt, Party{})
+		t.enter(e.At)
+	case Planned:
+		t.plan(e)
+	case Offered:
+		t.offer(e)
+	case Declined:
+		t.decline(e)
+	case Taken, Passed, TakenOver:
+		t.hold(e.Actor, e.At)
+	case AssignedTo:
+		t.hold(e.To[0], e.At)
+	case Released, Lapsed:
+		t.wait(e.At, before.Assignee)
+		t.enter(e.At)
+		t.Announced = ""
+	case Solved:
+		t.Status, t.ResolvedAt, t.Resolution, t.Pass = Resolved, e.At, e.Text, nil
+		t.Waits, t.Question, t.PendingSince, t.Until = "", "", time.Time{}, time.Time{}
+		t.stopSearch()
+		t.enter(e.At)
+	case Shut, MergedInto:
+		t.end(Closed, e)
+		t.Merged = e.Number
+	case Withdrawn:
+		t.end(Cancelled, e)
+	case Reopened:
+		t.reopen(e)
+	case Asked:
+		t.pend(waitsAnswer, e)
+		t.Question = e.Text
+	case Snoozed:
+		t.pend(waitsTime, e)
+		t.Until = e.Until
+		t.enter(e.At)
+	case Answered, Woken:
+		t.resume(e.At)
+	case PassOffered:
+		t.Pass = &Handover{To: e.To[0], Until: e.Until}
+		t.set(PassAlarm, e.Until)
+	case PassRefused:
+		t.Pass = nil
+		t.clear(PassAlarm)
+	case WentStale:
+		t.clear(StaleAlarm)
+		t.set(LapseAlarm, e.At.Add(max(t.Plan.Lease/4, minLapse)))
+	case Unanswered:
+		t.set(AnswerAlarm, e.At.Add(askAgain))
+	case Escalated, PagedAgain:
+		t.page(e)
+	case PageFailed:
+		t.losePage(e)
+	case Raised:
+		t.Raised = &Raise{By: e.Actor, Cause: e.Cause}
+		t.clear(RepeatAlarm)
+		t.set(StepAlarm, e.At)
+	case Hushed:
+		t.clear(StepAlarm, RepeatAlarm)
+	case Reprioritised:
+		t.reprioritise(e)
+	case Undone:
+		t.undo(e)
+	}
+	t.hear(e)
+	t.remember(before, e)
+	return t
+}
+
+// hold gives the ticket to p.
+func (t *Ticket) hold(p Party, at time.Time) {
+	t.resumeClock(at)
+	t.Position = Position{Status: Assigned, Assignee: p, ClaimedAt: at}
+	t.stopSearch()
+	t.enter(at)
+	t.Announced = p.Name
+}
+
+// wait puts the ticket back into the queue.
+func (t *Ticket) wait(at time.Time, except Party) {
+	t.resumeClock(at)
+	t.Position = Position{Status: New}
+	t.search(at, except)
+}
+
+// stopSearch forgets who was asked; how far it escalated stays known.
+func (t *Ticket) stopSearch() { t.Queue = Queue{Reached: t.Reached} }
+
+func (t *Ticket) end(status Status, e Event) {
+	t.Status, t.ClosedAt, t.ClosedBy, t.Pass = status, e.At, e.Actor, nil
+	t.stopSearch()
+	t.enter(e.At)
+}
+
+func (t *Ticket) reopen(e Event) {
+	t.Reopened++
+	if len(e.To) > 0 {
+		t.hold(e.To[0], e.At)
+		return
+	}
+	t.wait(e.At, Party{})
+	t.enter(e.At)
+	t.Announced = ""
+}
+
+func (t *Ticket) pend(waits string, e Event) {
+	if t.Status != Pending {
+		t.PendingSince = e.At
+	}
+	t.Status, t.Waits, t.Question, t.Until = Pending, waits, "", time.Time{}
+	t.stopSearch()
+	t.enter(e.At)
+}
+
+// resume ends a pause: the ticket is its holder's again, or waits when it had
+// none.
+func (t *Ticket) resume(at time.Time) {
+	holder, claimed, pass := t.Assignee, t.ClaimedAt, t.Pass
+	if holder.ID == "" {
+		t.wait(at, Party{})
+	} else {
+		t.resumeClock(at)
+		t.Position = Position{Status: Assigned, Assignee: holder, ClaimedAt: claimed, Pass: pass}
+	}
+	t.enter(at)
+}
+
+// resumeClock moves the resolve target by the time that it stood still.
+func (t *Ticket) resumeClock(at time.Time) {
+	if t.Status == Pending && !t.ResolveBy.IsZero() {
+		t.ResolveBy = t.ResolveBy.Add(at.Sub(t.PendingSince))
+	}
+}
+
+func (t *Ticket) plan(e Event) {
+	t.clear(PlanAlarm)
+	if !e.Times.Respond.IsZero() {
+		t.RespondBy = e.Times.Respond
+	}
+	if !e.Times.Resolve.IsZero() {
+		t.ResolveBy = e.Times.Resolve
+	}
+	if t.Status == New && !e.Times.Step.IsZero() {
+		t.set(StepAlarm, e.Times.Step)
+	}
+}
+
+func (t *Ticket) offer(e Event) {
+	for _, p := range e.To {
+		t.Offers = append(slices.Clip(t.Offers), Offer{To: p, At: e.At, Until: e.Until, Round: e.Round})
+	}
+	t.clear(ReplaceAlarm)
+	if e.Step == replacement {
+		return
+	}
+	every := t.Plan.Wave.Every
+	if len(e.To) > 0 {
+		t.Empty = 0
+	} else {
+		// Nobody is left to ask; look again, more and more seldom.
+		every = min(every<<min(t.Empty, 10), max(maxEmptyWait, every))
+		t.Empty++
+	}
+	t.set(WaveAlarm, e.At.Add(every))
+}
+
+func (t *Ticket) decline(e Event) {
+	t.Offers = slices.Clone(t.Offers)
+	for i := range t.Offers {
+		if t.Offers[i].To.ID == e.Actor.ID {
+			t.Offers[i].Declined, t.Offers[i].Until = true, e.At
+		}
+	}
+	t.set(ReplaceAlarm, e.At)
+}
+
+func (t *Ticket) page(e Event) {
+	for _, p := range e.To {
+		t.Pages = append(slices.Clip(t.Pages), Page{To: p, At: e.At, Step: e.Step + 1})
+	}
+	t.clear(RepeatAlarm)
+	if e.Kind == Escalated {
+		t.clear(StepAlarm)
+		t.Step = (e.Step + 1) % len(t.Plan.Steps)
+		t.Reached = max(t.Reached, e.Step+1)
+		t.Raised = nil
+	}
+	if t.Status != New {
+		return
+	}
+	if !e.Times.Step.IsZero() {
+		t.set(StepAlarm, e.Times.Step)
+	}
+	t.set(RepeatAlarm, e.Times.Repeat)
+}
+
+// losePage marks a page that did not arrive. When nothing of the last call
+// arrived, the next step is due at once.
+func (t *Ticket) losePage(e Event) {
+	t.Pages = slices.Clone(t.Pages)
+	for i := range t.Pages {
+		if p := &t.Pages[i]; p.To.ID == e.To[0].ID && p.To.Via == e.To[0].Via {
+			p.Failed = true
+		}
+	}
+	last := t.Pages[len(t.Pages)-1].At
+	for _, p := range t.Pages {
+		if p.At.Equal(last) && !p.Failed {
+			return
+		}
+	}
+	t.clear(RepeatAlarm)
+	t.set(StepAlarm, e.At)
+}
+
+func (t *Ticket) reprioritise(e Event) {
+	t.Priority = e.Priority
+	if e.Plan != nil {
+		t.Plan = *e.Plan
+	}
+	t.RespondBy, t.ResolveBy = time.Time{}, time.Time{}
+	t.Step = min(t.Step, max(0, len(t.Plan.Steps)-1))
+	t.enter(e.At)
+}
+
+func (t *Ticket) undo(e Event) {
+	undone := t.Undo
+	t.resumeClock(e.At)
+	t.Position = undone.Before
+	if t.Status == New {
+		t.search(e.At, e.Actor)
+	}
+	t.enter(e.At)
+	t.Undo = nil
+	t.Announced = t.Assignee.Name
+}
+
+// hear restarts the lease when the holder gives a sign of life.
+func (t *Ticket) hear(e Event) {
+	signs := e.Kind == Kept || e.Kind == Noted || e.Kind == Told || e.Kind == PassOffered || e.Kind == Raised
+	if signs && t.Status == Assigned && e.Actor.ID == t.Assignee.ID {
+		t.clear(LapseAlarm)
+		t.set(StaleAlarm, e.At.Add(t.Plan.Lease))
+	}
+}
+
+// remember keeps what UNDO and the managers' card need.
+func (t *Ticket) remember(before Position, e Event) {
+	if e.Kind == Planned {
+		return
+	}
+	t.Recent = append(slices.Clone(t.Recent), Line{At: e.At, Kind: e.Kind, Actor: e.Actor, To: e.To, Text: e.Text})
+	if n := len(t.Recent); n > recentLines {
+		t.Recent = t.Recent[n-recentLines:]
+	}
+	if e.Kind == Opened || e.Kind == Undone {
+		return
+	}
+	moved := before.Status != t.Status || before.Assignee != t.Assignee
+	mine := e.Actor != System && t.Undo != nil && t.Undo.Actor.ID == e.Actor.ID
+	if moved || mine || slices.Contains(undoable, e.Kind) {
+		t.Undo = &Undo{Actor: e.Actor, Kind: e.Kind, At: e.At, Before: before}
+	}
+}
+
+// Open starts a ticket.
+func Open(o Opening, now time.Time) (Ticket, []Event) {
+	e := Event{Seq: 1, At: now, Kind: Opened, Actor: o.Requester, Cause: o.CommandID, Channel: o.Channel, Text: o.Subject, Opening: &o}
+	return Evolve(Ticket{}, e), []Event{e}
+}

@@ -1,0 +1,197 @@
+package ticket
+
+import "time"
+
+// Lookup is a question to the world: whom to ask, whom to call, and what spans of
+// working hours come to. It is a value for an activity's input.
+type Lookup struct {
+	Number    int         `json:"number"`
+	Priority  Priority    `json:"priority"`
+	Group     string      `json:"group,omitempty"`
+	Requester string      `json:"requester"`
+	Alarms    []AlarmKind `json:"alarms"` // the alarms that this lookup serves
+	// Wave is how many people to ask; zero for none.
+	Wave   int     `json:"wave,omitempty"`
+	Offers []Offer `json:"offers,omitempty"`
+	// Page is whom to call: "oncall", "next" (after Paged), "manager", "again"
+	// (Paged once more), or empty.
+	Page  string `json:"page,omitempty"`
+	Paged string `json:"paged,omitempty"`
+	Spans []Span `json:"spans,omitempty"`
+	// Office says that spans count office hours only.
+	Office bool `json:"office,omitempty"`
+}
+
+// Span is a length of time in the priority's hours, from a moment on.
+type Span struct {
+	Name  string        `json:"name"` // step, repeat, respond, resolve
+	From  time.Time     `json:"from"`
+	After time.Duration `json:"after"`
+}
+
+// Findings answers a Lookup.
+type Findings struct {
+	Wave     []Party `json:"wave,omitempty"`
+	Reminder bool    `json:"reminder,omitempty"` // the wave is the round of reminders
+	// Page holds one party per person and channel.
+	Page  []Party     `json:"page,omitempty"`
+	Times []time.Time `json:"times,omitempty"` // the ends of Spans, in their order
+}
+
+// Times are looked-up moments; a zero one is unchanged.
+type Times struct {
+	Step    time.Time `json:"step,omitzero"`
+	Repeat  time.Time `json:"repeat,omitzero"`
+	Respond time.Time `json:"respond,omitzero"`
+	Resolve time.Time `json:"resolve,omitzero"`
+}
+
+// Lookup returns what must be looked up now; ok is false when nothing must.
+func (t Ticket) Lookup(now time.Time) (l Lookup, ok bool) {
+	l = Lookup{Number: t.Number, Priority: t.Priority, Group: t.Group, Requester: t.Requester.ID, Office: t.Plan.Office}
+	for _, kind := range lookupAlarms {
+		if t.rings(kind, now) {
+			l.Alarms = append(l.Alarms, kind)
+		}
+	}
+	if len(l.Alarms) == 0 {
+		return Lookup{}, false
+	}
+	if n := len(t.Pages); n > 0 {
+		l.Paged = t.Pages[n-1].To.ID
+	}
+	for _, kind := range l.Alarms {
+		switch kind {
+		case PlanAlarm:
+			if t.RespondBy.IsZero() {
+				l.span("respond", t.CreatedAt, t.Plan.Respond)
+			}
+			if t.ResolveBy.IsZero() {
+				l.span("resolve", t.CreatedAt, t.Plan.Resolve)
+			}
+			if t.Status == New && len(t.Plan.Steps) > 0 {
+				l.span("step", t.From, t.Plan.Steps[t.Step].After)
+			}
+		case WaveAlarm:
+			l.Wave, l.Offers = t.Plan.Wave.Size, t.Offers
+		case ReplaceAlarm:
+			l.Wave, l.Offers = max(l.Wave, 1), t.Offers
+		case StepAlarm:
+			t.lookupStep(&l, now)
+		case RepeatAlarm:
+			if l.Page == "" {
+				l.Page = "again"
+				l.span("repeat", now, t.Plan.Repeat)
+			}
+		}
+	}
+	return l, true
+}
+
+// lookupStep asks for the next step: whom it calls and when the one after it is
+// due. A step keeps the policy's distance from the one before it, so waking late
+// fires one step and not three. After the last step the chain starts again.
+func (t Ticket) lookupStep(l *Lookup, now time.Time) {
+	step := t.Plan.Steps[t.Step]
+	l.Page = step.To
+	if t.Status != New {
+		return
+	}
+	if t.Step+1 == len(t.Plan.Steps) {
+		l.span("step", now, t.Plan.Repeat)
+		return
+	}
+	next := t.Plan.Steps[t.Step+1]
+	l.span("step", t.From, next.After)
+	l.span("step", now, next.After-step.After)
+	l.span("repeat", now, t.Plan.Repeat)
+}
+
+func (l *Lookup) span(name string, from time.Time, after time.Duration) {
+	if after > 0 {
+		l.Spans = append(l.Spans, Span{name, from, after})
+	}
+}
+
+// times reads the findings' moments by name; of two with one name the later
+// counts.
+func (l Lookup) times(f Findings) Times {
+	var out Times
+	for i, span := range l.Spans {
+		if i >= len(f.Times) {
+			break
+		}
+		var slot *time.Time
+		switch span.Name {
+		case "step":
+			slot = &out.Step
+		case "repeat":
+			slot = &out.Repeat
+		case "respond":
+			slot = &out.Respond
+		default:
+			slot = &out.Resolve
+		}
+		if f.Times[i].After(*slot) {
+			*slot = f.Times[i]
+		}
+	}
+	return out
+}
+
+// found turns findings into events. What was looked up for a search that has
+// ended meanwhile is dropped.
+func found(t Ticket, c Command, now time.Time) []Event {
+	l, f := *c.Lookup, *c.Findings
+	times := l.times(f)
+	event := func(kind Kind) Event { return Event{At: now, Kind: kind, Actor: System} }
+	var events []Event
+	served := func(kind AlarmKind) bool {
+		for _, k := range l.Alarms {
+			if k == kind {
+				return t.rings(kind, now)
+			}
+		}
+		return false
+	}
+	if served(PlanAlarm) {
+		e := event(Planned)
+		e.Times = &Times{Respond: times.Respond, Resolve: times.Resolve}
+		if !served(StepAlarm) && l.Page == "" {
+			e.Times.Step = times.Step
+		}
+		events = append(events, e)
+	}
+	if served(WaveAlarm) || served(ReplaceAlarm) {
+		e := event(Offered)
+		e.To, e.Round, e.Until = f.Wave, t.round(), now.Add(t.Plan.Wave.Every)
+		if f.Reminder {
+			e.Round = reminderRound
+		}
+		if !served(WaveAlarm) {
+			e.Step = replacement
+			if at := t.alarm(WaveAlarm); !at.IsZero() {
+				e.Until = at
+			}
+		}
+		events = append(events, e)
+	}
+	if served(StepAlarm) {
+		e := event(Escalated)
+		e.To, e.Step, e.Times, e.Text = f.Page, t.Step, &Times{Step: times.Step, Repeat: times.Repeat}, l.Page
+		if len(f.Page) == 0 && t.Step+1 < len(t.Plan.Steps) {
+			e.Times = &Times{Step: now} // nobody to call: the next step at once
+		}
+		events = append(events, e)
+	} else if served(RepeatAlarm) {
+		e := event(PagedAgain)
+		e.To, e.Times = f.Page, &Times{Repeat: times.Repeat}
+		events = append(events, e)
+	}
+	return events
+}
+
+const (
+	reminderRound = 2
+	replacement   = 1 // Event.Step of an offer that replaces a declined one
+)
