@@ -67,7 +67,7 @@ func Evolve(t Ticket, e Event) Ticket {
 	case PageFailed:
 		t.losePage(e)
 	case Raised:
-		t.Raised = &Raise{By: e.Actor, Cause: e.Cause}
+		t.Raised = &Raise{By: Party{e.Actor.ID, e.Actor.Name, e.Channel}, Cause: e.Cause}
 		t.clear(RepeatAlarm)
 		t.set(StepAlarm, e.At)
 	case Hushed:

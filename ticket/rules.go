@@ -13,12 +13,12 @@ type Message string
 // Command is somebody's wish. The desk fills in who the actor is; the ticket
 // decides.
 type Command struct {
-	ID      string `json:"id"` // the same wish has the same id, however often it arrives
-	Verb    Verb   `json:"verb"`
-	Actor   Party  `json:"actor"`
-	Works   bool   `json:"works,omitempty"`   // the actor may work on tickets
-	Manages bool   `json:"manages,omitempty"` // the actor is a manager
-	Channel string `json:"channel,omitempty"` // where the command came in
+	ID       string    `json:"id"` // the same wish has the same id, however often it arrives
+	Verb     Verb      `json:"verb"`
+	Actor    Party     `json:"actor"`
+	Works    bool      `json:"works,omitempty"`   // the actor may work on tickets
+	Manages  bool      `json:"manages,omitempty"` // the actor is a manager
+	Channel  string    `json:"channel,omitempty"` // where the command came in
 	Text     string    `json:"text,omitempty"`
 	To       Party     `json:"to,omitzero"`
 	Until    time.Time `json:"until,omitzero"`
@@ -108,11 +108,11 @@ func (c cell) when(note string, cond func(Ticket, Command, time.Time) bool, othe
 	return c
 }
 
-// who may use a verb at all.
-type who int
+// clearance is who may use a verb at all.
+type clearance int
 
 const (
-	workers who = iota
+	workers clearance = iota
 	managers
 	requester       // of this ticket
 	requesterOrWork // the requester of this ticket, or whoever works
@@ -120,7 +120,7 @@ const (
 
 type rule struct {
 	Verb  Verb
-	By    who
+	By    clearance
 	Cells [columns]cell
 }
 
@@ -129,7 +129,7 @@ func over(resolved, closed, cancelled cell) [3]cell { return [3]cell{resolved, c
 
 var past = over(say("take_closed"), say("take_closed"), say("take_withdrawn"))
 
-func row(verb Verb, by who, fresh, mine, others, offered, pending cell, after [3]cell) rule {
+func row(verb Verb, by clearance, fresh, mine, others, offered, pending cell, after [3]cell) rule {
 	return rule{verb, by, [columns]cell{fresh, mine, others, offered, pending, after[0], after[1], after[2]}}
 }
 

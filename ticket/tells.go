@@ -1,0 +1,285 @@
+package ticket
+
+import (
+	"fmt"
+	"time"
+)
+
+// Tell is one notice that an event brings with it. What it says in words is
+// notice's business.
+type Tell struct {
+	Key     string  `json:"key"` // unique among all notices of all tickets
+	To      Party   `json:"to"`
+	Message Message `json:"message"`
+	Who     Party   `json:"who,omitzero"`
+	// At is the time that the notice speaks of, Until the one it announces.
+	At    time.Time `json:"at,omitzero"`
+	Until time.Time `json:"until,omitzero"`
+	Text  string    `json:"text,omitempty"`
+	// Answers is the id of the command that this is the answer to.
+	Answers string `json:"answers,omitempty"`
+	// Alert marks what asks somebody to act; it is sent again after an unknown
+	// outcome. Page marks a call of the chain.
+	Alert   bool      `json:"alert,omitempty"`
+	Page    bool      `json:"page,omitempty"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// Wanted tells whether a notice is still worth sending: an offer or a page that
+// somebody has taken is not.
+func (t Ticket) Wanted(tell Tell) bool {
+	if tell.Alert || tell.Page {
+		return t.Status == New || tell.Message == "pass_offer" && t.Pass != nil || tell.Message == "page_help" && t.Status.Open()
+	}
+	return true
+}
+
+// Tells returns who hears of an event, and what, in the order in which they
+// should hear it. before and after are the ticket around the event.
+func Tells(before, after Ticket, e Event) []Tell {
+	b := briefing{before: before, after: after, e: e}
+	b.brief()
+	return b.tells
+}
+
+// Answer is the notice of a refusal to whoever wrote the command.
+func Answer(t Ticket, c Command, r *Refusal) []Tell {
+	if !answered(c.Channel) {
+		return nil
+	}
+	to := c.Actor
+	to.Via = c.Channel
+	return []Tell{{Key: fmt.Sprintf("%d/%s/%s", t.Number, c.ID, r.Message), To: to, Message: r.Message, Who: r.Who, At: r.At, Answers: c.ID}}
+}
+
+// answered tells whether a channel's commands are answered by a message.
+func answered(channel string) bool { return channel == "sms" || channel == "im" }
+
+type briefing struct {
+	before, after Ticket
+	e             Event
+	tells         []Tell
+}
+
+func (b *briefing) tell(to Party, m Message, change ...func(*Tell)) {
+	if to.ID == "" || to.Via == "" || to.ID == System.ID {
+		return
+	}
+	t := Tell{Key: fmt.Sprintf("%d/%d/%s/%s/%s", b.after.Number, b.e.Seq, m, to.ID, to.Via), To: to, Message: m, Who: b.e.Actor, At: b.e.At, Text: b.e.Text}
+	for _, f := range change {
+		f(&t)
+	}
+	b.tells = append(b.tells, t)
+}
+
+// answer tells the actor, on the channel of the command, unless the caller waits
+// for the result itself.
+func (b *briefing) answer(m Message, change ...func(*Tell)) {
+	if !answered(b.e.Channel) {
+		return
+	}
+	to := b.e.Actor
+	to.Via = b.e.Channel
+	b.tell(to, m, append(change, func(t *Tell) { t.Answers = b.e.Cause })...)
+}
+
+func (b *briefing) requester(m Message, change ...func(*Tell)) {
+	b.tell(b.after.Requester, m, change...)
+}
+
+func who(p Party) func(*Tell)          { return func(t *Tell) { t.Who = p } }
+func until(at time.Time) func(*Tell)   { return func(t *Tell) { t.Until = at } }
+func text(s string) func(*Tell)        { return func(t *Tell) { t.Text = s } }
+func expires(at time.Time) func(*Tell) { return func(t *Tell) { t.Expires = at } }
+func alert(t *Tell)                    { t.Alert = true }
+func page(t *Tell)                     { t.Page = true }
+
+func (b *briefing) brief() {
+	e, before, after := b.e, b.before, b.after
+	switch e.Kind {
+	case Opened:
+		b.requester("req_created")
+	case Offered:
+		m := Message("offer")
+		if e.Round == reminderRound {
+			m = "reminder"
+		}
+		for _, p := range e.To {
+			b.tell(p, m, alert, until(e.Until), expires(e.Until))
+		}
+	case Declined:
+		b.answer("decline_ok")
+	case Taken:
+		b.answer("take_ok")
+		b.announce()
+		b.standDown("offer_gone", "page_off")
+	case Passed:
+		b.answer("take_ok")
+		b.tell(before.Assignee, "pass_done")
+		b.announce()
+	case TakenOver:
+		b.answer("takeover_ok", who(before.Assignee))
+		b.tell(before.Assignee, "takeover_told")
+		b.announce()
+	case AssignedTo:
+		b.tell(e.To[0], "assigned")
+		if before.Assignee.ID != "" && before.Assignee.ID != e.To[0].ID {
+			b.tell(before.Assignee, "takeover_told", who(e.To[0]))
+		}
+		b.announce()
+		b.standDown("offer_gone", "page_off")
+	case Released:
+		b.answer("release_ok")
+		b.handedBack()
+	case Lapsed:
+		b.tell(before.Assignee, "lease_over")
+		b.handedBack()
+	case Solved:
+		b.answer("done_ok")
+		b.requester("req_done", who(after.Assignee))
+	case Shut:
+		if before.Requester.ID == e.Actor.ID {
+			b.answer("req_withdrawn")
+		}
+	case Noted:
+		b.answer("note_ok")
+	case Asked:
+		b.answer("ask_ok", until(after.alarm(AnswerAlarm)))
+		b.requester("req_question")
+	case Told:
+		b.answer("tell_ok")
+		b.requester("req_told")
+	case Written, Answered:
+		b.answer("req_added")
+		b.tell(after.Assignee, "answer_in")
+	case Withdrawn:
+		b.answer("req_withdrawn")
+		b.tell(before.Assignee, "withdraw_told")
+		b.standDown("take_withdrawn", "take_withdrawn")
+	case Reopened:
+		b.reopened()
+	case Escalated, PagedAgain:
+		b.paged()
+	case PassOffered:
+		b.answer("pass_ok", who(e.To[0]))
+		b.tell(e.To[0], "pass_offer", alert, until(e.Until), expires(e.Until))
+	case PassRefused:
+		if e.Actor != System {
+			b.answer("decline_ok")
+		}
+		b.tell(before.Assignee, "pass_refused", who(before.Pass.To))
+	case Snoozed:
+		b.answer("snooze_ok", until(e.Until))
+		b.requester("req_planned", until(e.Until))
+	case Woken:
+		b.tell(after.Assignee, "snooze_wake")
+	case WentStale:
+		b.tell(after.Assignee, "stale", until(after.alarm(LapseAlarm)))
+	case Kept:
+		b.answer("stale_ok")
+	case Unanswered:
+		b.tell(after.Assignee, "answer_none", until(before.PendingSince))
+	case Undone:
+		b.undone()
+	case MergedInto:
+		b.standDown("", "")
+	}
+}
+
+// announce tells the requester who comes.
+func (b *briefing) announce() {
+	switch b.before.Announced {
+	case b.after.Assignee.Name:
+	case "":
+		b.requester("req_claimed", who(b.after.Assignee))
+	default:
+		b.requester("req_handed", who(b.after.Assignee))
+	}
+}
+
+func (b *briefing) handedBack() {
+	if b.before.Announced != "" {
+		b.requester("req_released", who(b.before.Assignee))
+	}
+}
+
+// standDown tells everybody who was asked by IM that the offer is gone, and
+// everybody who was called that they need not come, except whoever took it.
+func (b *briefing) standDown(offer, pageOff Message) {
+	taker := b.after.Assignee
+	told := map[Party]bool{}
+	for _, p := range b.before.Pages {
+		if p.To.ID != taker.ID && !p.Failed && !told[p.To] && pageOff != "" {
+			told[p.To] = true
+			b.tell(p.To, pageOff, who(taker))
+		}
+	}
+	for _, o := range b.before.Offers {
+		if o.To.ID != taker.ID && o.To.Via == "im" && !o.Declined && !told[o.To] && offer != "" {
+			told[o.To] = true
+			b.tell(o.To, offer, who(taker))
+		}
+	}
+}
+
+func (b *briefing) reopened() {
+	e, holder := b.e, b.after.Assignee
+	if e.Actor.ID != b.after.Requester.ID {
+		b.answer("take_ok")
+		b.requester("req_claimed", who(holder))
+		return
+	}
+	if holder.ID == "" {
+		holder = Party{Name: "the helpdesk"}
+	}
+	b.answer("req_reopened", who(holder))
+	b.tell(b.after.Assignee, "answer_in")
+}
+
+func (b *briefing) paged() {
+	e, after := b.e, b.after
+	m, step := Message("page"), "again"
+	if e.Kind == Escalated {
+		step = after.Plan.Steps[e.Step].To
+	}
+	switch {
+	case step == "manager":
+		m = "mgr_nobody"
+	case after.Status != New:
+		m = "page_help"
+	}
+	for _, p := range e.To {
+		b.tell(p, m, alert, page, text(""), expires(e.At.Add(after.Plan.Repeat)), who(after.Assignee))
+	}
+	if e.Kind == PagedAgain {
+		return
+	}
+	if len(b.before.Pages) == 0 && len(e.To) > 0 && step != "manager" && after.Status == New {
+		b.requester("req_escalated")
+	}
+	if raised := b.before.Raised; raised != nil && answered(raised.By.Via) {
+		answer := func(t *Tell) { t.Answers = raised.Cause }
+		if len(e.To) > 0 {
+			b.tell(raised.By, "up_ok", who(e.To[0]), answer)
+		} else if n := len(b.before.Pages); n > 0 {
+			b.tell(raised.By, "up_top", who(b.before.Pages[n-1].To), func(t *Tell) { t.At = b.before.Pages[n-1].At }, answer)
+		} else {
+			b.tell(raised.By, "up_nobody", answer)
+		}
+	}
+}
+
+func (b *briefing) undone() {
+	b.answer("undo_ok")
+	switch {
+	case b.before.Status == Resolved:
+		b.requester("req_undone", who(b.after.Assignee))
+	case b.before.Pass != nil && b.after.Pass == nil:
+		b.tell(b.before.Pass.To, "pass_gone", who(b.before.Assignee))
+	case b.after.Status == New && b.before.Announced != "":
+		b.requester("req_released", who(b.before.Assignee))
+	case b.before.Status == New && b.after.Assignee.ID != "":
+		b.requester("req_claimed", who(b.after.Assignee))
+		b.standDown("offer_gone", "page_off")
+	}
+}
