@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Tell is one notice that an event brings with it. What it says in words is
+// Notice is one notice that an event brings with it. What it says in words is
 // notice's business.
-type Tell struct {
+type Notice struct {
 	Key     string  `json:"key"` // unique among all notices of all tickets
 	To      Party   `json:"to"`
 	Message Message `json:"message"`
@@ -27,29 +27,29 @@ type Tell struct {
 
 // Wanted tells whether a notice is still worth sending: an offer or a page that
 // somebody has taken is not.
-func (t Ticket) Wanted(tell Tell) bool {
-	if tell.Alert || tell.Page {
-		return t.Status == New || tell.Message == "pass_offer" && t.Pass != nil || tell.Message == "page_help" && t.Status.Open()
+func (t Ticket) Wanted(n Notice) bool {
+	if n.Alert || n.Page {
+		return t.Status == New || n.Message == "pass_offer" && t.Pass != nil || n.Message == "page_help" && t.Status.Open()
 	}
 	return true
 }
 
-// Tells returns who hears of an event, and what, in the order in which they
+// Notices returns who hears of an event, and what, in the order in which they
 // should hear it. before and after are the ticket around the event.
-func Tells(before, after Ticket, e Event) []Tell {
+func Notices(before, after Ticket, e Event) []Notice {
 	b := briefing{before: before, after: after, e: e}
 	b.brief()
-	return b.tells
+	return b.notices
 }
 
 // Answer is the notice of a refusal to whoever wrote the command.
-func Answer(t Ticket, c Command, r *Refusal) []Tell {
+func Answer(t Ticket, c Command, r *Refusal) []Notice {
 	if !answered(c.Channel) {
 		return nil
 	}
 	to := c.Actor
 	to.Via = c.Channel
-	return []Tell{{Key: fmt.Sprintf("%d/%s/%s", t.Number, c.ID, r.Message), To: to, Message: r.Message, Who: r.Who, At: r.At, Answers: c.ID}}
+	return []Notice{{Key: fmt.Sprintf("%d/%s/%s", t.Number, c.ID, r.Message), To: to, Message: r.Message, Who: r.Who, At: r.At, Answers: c.ID}}
 }
 
 // answered tells whether a channel's commands are answered by a message.
@@ -58,41 +58,41 @@ func answered(channel string) bool { return channel == "sms" || channel == "im" 
 type briefing struct {
 	before, after Ticket
 	e             Event
-	tells         []Tell
+	notices       []Notice
 }
 
-func (b *briefing) tell(to Party, m Message, change ...func(*Tell)) {
+func (b *briefing) tell(to Party, m Message, change ...func(*Notice)) {
 	if to.ID == "" || to.Via == "" || to.ID == System.ID {
 		return
 	}
-	t := Tell{Key: fmt.Sprintf("%d/%d/%s/%s/%s", b.after.Number, b.e.Seq, m, to.ID, to.Via), To: to, Message: m, Who: b.e.Actor, At: b.e.At, Text: b.e.Text}
+	t := Notice{Key: fmt.Sprintf("%d/%d/%s/%s/%s", b.after.Number, b.e.Seq, m, to.ID, to.Via), To: to, Message: m, Who: b.e.Actor, At: b.e.At, Text: b.e.Text}
 	for _, f := range change {
 		f(&t)
 	}
-	b.tells = append(b.tells, t)
+	b.notices = append(b.notices, t)
 }
 
 // answer tells the actor, on the channel of the command, unless the caller waits
 // for the result itself.
-func (b *briefing) answer(m Message, change ...func(*Tell)) {
+func (b *briefing) answer(m Message, change ...func(*Notice)) {
 	if !answered(b.e.Channel) {
 		return
 	}
 	to := b.e.Actor
 	to.Via = b.e.Channel
-	b.tell(to, m, append(change, func(t *Tell) { t.Answers = b.e.Cause })...)
+	b.tell(to, m, append(change, func(t *Notice) { t.Answers = b.e.Cause })...)
 }
 
-func (b *briefing) requester(m Message, change ...func(*Tell)) {
+func (b *briefing) requester(m Message, change ...func(*Notice)) {
 	b.tell(b.after.Requester, m, change...)
 }
 
-func who(p Party) func(*Tell)          { return func(t *Tell) { t.Who = p } }
-func until(at time.Time) func(*Tell)   { return func(t *Tell) { t.Until = at } }
-func text(s string) func(*Tell)        { return func(t *Tell) { t.Text = s } }
-func expires(at time.Time) func(*Tell) { return func(t *Tell) { t.Expires = at } }
-func alert(t *Tell)                    { t.Alert = true }
-func page(t *Tell)                     { t.Page = true }
+func who(p Party) func(*Notice)          { return func(t *Notice) { t.Who = p } }
+func until(at time.Time) func(*Notice)   { return func(t *Notice) { t.Until = at } }
+func text(s string) func(*Notice)        { return func(t *Notice) { t.Text = s } }
+func expires(at time.Time) func(*Notice) { return func(t *Notice) { t.Expires = at } }
+func alert(t *Notice)                    { t.Alert = true }
+func page(t *Notice)                     { t.Page = true }
 
 func (b *briefing) brief() {
 	e, before, after := b.e, b.before, b.after
@@ -258,11 +258,11 @@ func (b *briefing) paged() {
 		b.requester("req_escalated")
 	}
 	if raised := b.before.Raised; raised != nil && answered(raised.By.Via) {
-		answer := func(t *Tell) { t.Answers = raised.Cause }
+		answer := func(t *Notice) { t.Answers = raised.Cause }
 		if len(e.To) > 0 {
 			b.tell(raised.By, "up_ok", who(e.To[0]), answer)
 		} else if n := len(b.before.Pages); n > 0 {
-			b.tell(raised.By, "up_top", who(b.before.Pages[n-1].To), func(t *Tell) { t.At = b.before.Pages[n-1].At }, answer)
+			b.tell(raised.By, "up_top", who(b.before.Pages[n-1].To), func(t *Notice) { t.At = b.before.Pages[n-1].At }, answer)
 		} else {
 			b.tell(raised.By, "up_nobody", answer)
 		}
