@@ -1,0 +1,122 @@
+package roster
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// File is what a people file holds.
+type File struct {
+	People []Person   `json:"people"`
+	Rota   []Rotation `json:"rota,omitempty"`
+}
+
+var (
+	idPattern = regexp.MustCompile(`^[a-z0-9-]+$`)
+	// E.164: a country code and at most 15 digits in all. The shortest numbers in
+	// use have 7.
+	phonePattern    = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
+	jidPattern      = regexp.MustCompile(`^[^@/\s"&'<>:]+@[^@/\s]+$`)
+	languagePattern = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$`)
+	pinPattern      = regexp.MustCompile(`^[0-9]{4,8}$`)
+)
+
+// Validate returns every problem of the file, one per line, each with the entry
+// and what to do about it.
+func (f File) Validate() error {
+	var errs []error
+	seen := map[string]string{} // what must be unique -> the entry that has it
+	unique := func(entry, what, value string) {
+		if value == "" {
+			return
+		}
+		if first, taken := seen[what+value]; taken {
+			errs = append(errs, fmt.Errorf("%s: %s %s is taken by %s: use another", entry, what, value, first))
+			return
+		}
+		seen[what+value] = entry
+	}
+	for i, p := range f.People {
+		entry := p.ID
+		if entry == "" {
+			entry = fmt.Sprintf("person %d", i+1)
+		}
+		for _, problem := range p.problems() {
+			errs = append(errs, fmt.Errorf("%s: %s", entry, problem))
+		}
+		unique(entry, "id", p.ID)
+		unique(entry, "phone", p.Phone)
+		unique(entry, "jid", p.JID)
+	}
+	for i, r := range f.Rota {
+		entry := fmt.Sprintf("rota %q", r.Name)
+		if r.Name == "" {
+			entry = fmt.Sprintf("rota %d", i+1)
+		}
+		for _, problem := range r.problems(f.People) {
+			errs = append(errs, fmt.Errorf("%s: %s", entry, problem))
+		}
+		if r.Name != "" {
+			unique(entry, fmt.Sprintf("the name in group %q", r.Group), r.Name)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p Person) problems() []string {
+	var out []string
+	// An optional value is checked when it is there.
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			out = append(out, fmt.Sprintf(format, args...))
+		}
+	}
+	check(idPattern.MatchString(p.ID), "id %q: use lower-case letters, digits and hyphens", p.ID)
+	check(strings.TrimSpace(p.Name) != "", "name is missing: say what people call them")
+	check(len(p.Roles) > 0, "role is missing: use %s", rolesInWords)
+	for _, role := range p.Roles {
+		check(slices.Contains(allRoles(), role), "role %q: use %s", role, rolesInWords)
+	}
+	check(p.Phone == "" || phonePattern.MatchString(p.Phone),
+		"phone %q: write it as + and the country code, digits only, such as +4930123456", p.Phone)
+	check(p.JID == "" || jidPattern.MatchString(p.JID) && p.JID == strings.ToLower(p.JID),
+		"jid %q: write it in lower case without a resource, such as ann@example.org", p.JID)
+	check(p.Language == "" || languagePattern.MatchString(p.Language), "language %q: use a code such as en or de", p.Language)
+	check(slices.Contains([]string{"", ViaSMS, ViaIM, "none"}, p.Prefers), "prefers %q: use sms, im or none", p.Prefers)
+	check(p.PIN == "" || pinPattern.MatchString(p.PIN), "pin: use 4 to 8 digits")
+	return out
+}
+
+const rolesInWords = "requester, agent, oncall, manager or admin"
+
+func allRoles() []Role { return []Role{Requester, Agent, OnCallee, Manager, Admin} }
+
+func (r Rotation) problems(people []Person) []string {
+	var out []string
+	if r.Name == "" {
+		out = append(out, "name is missing: give it one")
+	}
+	if _, err := r.hours(); err != nil {
+		out = append(out, err.Error())
+	}
+	// "Local" would mean another zone on every machine.
+	if _, err := time.LoadLocation(r.Zone); err != nil || r.Zone == "Local" {
+		out = append(out, fmt.Sprintf("zone %q is not known: use a name such as Europe/Berlin", r.Zone))
+	}
+	if r.Start.IsZero() {
+		out = append(out, "start is missing: give the first hand-over, such as 2026-01-05T08:00:00+01:00")
+	}
+	if len(r.People) == 0 {
+		out = append(out, "people is empty: name the ids that take turns")
+	}
+	for _, id := range r.People {
+		if !slices.ContainsFunc(people, func(p Person) bool { return p.ID == id }) {
+			out = append(out, fmt.Sprintf("%q is nobody in people: add them or correct the id", id))
+		}
+	}
+	return out
+}
