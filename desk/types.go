@@ -1,0 +1,136 @@
+// Package desk is the one door to the tickets. SMS, IM, REST, the pages and the
+// command line all come in here: it knows who is speaking, which ticket is meant
+// and what was meant, and hands it to the ticket's workflow. What is only a
+// question it answers itself. It knows no wire and no HTTP.
+package desk
+
+import (
+	"errors"
+	"time"
+
+	"deskbell/roster"
+	"deskbell/ticket"
+)
+
+// Errors that callers branch on. A *ticket.Refusal says that the rules forbid
+// what was asked.
+var (
+	ErrNotFound = errors.New("no such ticket")
+	// ErrUnavailable says that PostgreSQL cannot be reached: nothing was kept.
+	ErrUnavailable = errors.New("the helpdesk's database cannot be reached")
+	// ErrUndecided says that the command was handed over, or may have been, and its
+	// outcome is not known yet. The same command id may be sent again.
+	ErrUndecided = errors.New("the ticket has not answered yet")
+	// ErrKeyReused says that an idempotency key came with another request before.
+	ErrKeyReused = errors.New("this Idempotency-Key was used for another request")
+	// ErrUnknownToken says that a token is not known, revoked or expired.
+	ErrUnknownToken = errors.New("unknown token")
+)
+
+// InvalidError is bad input: which field, and what to do.
+type InvalidError struct{ Field, Problem string }
+
+func (e *InvalidError) Error() string { return e.Field + ": " + e.Problem }
+
+// Caller is who speaks through an API token.
+type Caller struct {
+	Person roster.Person
+	Scopes []string // "admin" may act for others
+}
+
+// Submission is a new ticket.
+type Submission struct {
+	Subject   string          // 1 to 300 characters
+	Body      string          // up to 64 kB, may be empty
+	Priority  ticket.Priority // P3 when empty
+	Requester string          // person id
+	Group     string
+	Channel   string // rest, web, sms, im
+	// Key makes the submission idempotent within Scope; empty for none. Hash
+	// identifies the request's content.
+	Key, Scope, Hash string
+}
+
+// Act is a verb on a ticket by somebody who waits for its outcome.
+type Act struct {
+	// ID identifies the command: the same id is the same command.
+	ID       string
+	Person   roster.Person
+	Channel  string // rest or web
+	Number   int
+	Verb     ticket.Verb
+	Text     string
+	To       string // person id
+	Until    time.Time
+	Priority ticket.Priority
+}
+
+// Filter selects tickets; zero fields select all.
+type Filter struct {
+	Status    []ticket.Status
+	Assignee  string
+	Requester string
+	Cursor    string // from the previous page
+	Limit     int    // 50 when zero, 200 at most
+}
+
+// AgentView is somebody who works on tickets, as others see them.
+type AgentView struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Presence string    `json:"presence"` // available, away, busy, offline, unknown
+	Reason   string    `json:"reason,omitempty"`
+	Since    time.Time `json:"since,omitzero"`
+	Holding  []int     `json:"holding"`
+	LastSeen time.Time `json:"last_seen,omitzero"`
+}
+
+// OnCallView is who is called, in order, until when.
+type OnCallView struct {
+	Until  time.Time `json:"until,omitzero"`
+	People []string  `json:"people"`
+}
+
+// Line is one entry of a ticket's timeline.
+type Line struct {
+	Seq     int       `json:"seq"`
+	At      time.Time `json:"at"`
+	Actor   string    `json:"actor"`
+	Channel string    `json:"channel,omitempty"`
+	Event   string    `json:"event"`
+	Text    string    `json:"text,omitempty"`
+	Detail  string    `json:"detail,omitempty"`
+}
+
+// Change tells watchers that something on the board changed.
+type Change struct {
+	Kind   string // "ticket", "agent", "gateway"
+	Number int    // the ticket, when Kind is "ticket"
+}
+
+// Board is the state of the desk at one moment.
+type Board struct {
+	At       time.Time
+	Waiting  []ticket.Ticket // most urgent first, oldest first within
+	Working  []ticket.Ticket // assigned and pending
+	Agents   []AgentView
+	OnCall   OnCallView
+	Gateways []GatewayView
+	Recent   []RecentEvent // the last events of all tickets, newest first
+	// Names maps the ids in OnCall to names.
+	Names map[string]string
+}
+
+// GatewayView is the state of a channel.
+type GatewayView struct {
+	Channel string // sms, im
+	Up      bool
+	Since   time.Time
+	Backlog int // messages due
+}
+
+// RecentEvent is one line of the board's ticker.
+type RecentEvent struct {
+	Number int
+	Line   Line
+}
