@@ -25,6 +25,10 @@ var (
 	pinPattern      = regexp.MustCompile(`^[0-9]{4,8}$`)
 )
 
+// IsBareJID tells whether s is an address at an XMPP server without a resource,
+// in lower case.
+func IsBareJID(s string) bool { return jidPattern.MatchString(s) && s == strings.ToLower(s) }
+
 // Validate returns every problem of the file, one per line, each with the entry
 // and what to do about it.
 func (f File) Validate() error {
@@ -83,7 +87,7 @@ func (p Person) problems() []string {
 	}
 	check(p.Phone == "" || phonePattern.MatchString(p.Phone),
 		"phone %q: write it as + and the country code, digits only, such as +4930123456", p.Phone)
-	check(p.JID == "" || jidPattern.MatchString(p.JID) && p.JID == strings.ToLower(p.JID),
+	check(p.JID == "" || IsBareJID(p.JID),
 		"jid %q: write it in lower case without a resource, such as ann@example.org", p.JID)
 	check(p.Language == "" || languagePattern.MatchString(p.Language), "language %q: use a code such as en or de", p.Language)
 	check(slices.Contains([]string{"", ViaSMS, ViaIM, "none"}, p.Prefers), "prefers %q: use sms, im or none", p.Prefers)

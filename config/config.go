@@ -1,0 +1,250 @@
+// Package config is what an operator sets: one struct from the environment,
+// checked before anything starts, and the two files it points to. It knows no
+// server and opens no connection.
+package config
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"deskbell/roster"
+)
+
+// The roles of `deskbell serve`.
+const (
+	API     = "api"
+	Tickets = "tickets"
+	SMS     = "sms"
+	IM      = "im"
+)
+
+// Roles are all roles, what `deskbell serve` runs when none is named.
+func Roles() []string { return []string{API, Tickets, SMS, IM} }
+
+// Config is everything the environment says. What no role asked of Load needs is
+// zero.
+type Config struct {
+	Database Secret // a PostgreSQL URL
+	// Temporal is as the environment names it, empty when it does not: the SDK
+	// reads its own variables.
+	TemporalAddress   string
+	TemporalNamespace string
+	HTTPAddr          string // where the API and the pages listen, host:port
+	PublicURL         string // how people reach the pages; no slash at the end
+	TemporalUIURL     string // no slash at the end; empty when there is none
+	SMSCs             []SMSC // at least one with the role sms
+	XMPP              XMPP
+	PolicyFile        string // empty: the built-in policy
+	PeopleFile        string // empty: nobody is imported
+	TokenKey          Secret // at least 32 characters
+}
+
+// SMSC is one short message centre.
+type SMSC struct {
+	Addr     string // host:port
+	SystemID string
+	Password Secret
+	Source   string // our number, digits with or without +
+	TLS      bool
+	// StampTag is the vendor's TLV that carries the time a message was sent; 0 when
+	// the SMSC has none.
+	StampTag uint16
+}
+
+// XMPP is the helpdesk's IM account.
+type XMPP struct {
+	Addr     string // host:port
+	JID      string // bare, lower case
+	Password Secret
+	CAFile   string // PEM; empty: the system's
+}
+
+// Load reads the environment through getenv (os.Getenv) and checks what the
+// roles need; without a role only the database, which everything needs. The
+// error has one line for every value that is missing or malformed, and names it.
+// No error contains a secret.
+func Load(getenv func(string) string, roles []string) (Config, error) {
+	r := reader{getenv: getenv, roles: roles}
+	for _, role := range roles {
+		if !slices.Contains(Roles(), role) {
+			r.errs = append(r.errs, fmt.Errorf("role %q: use %s", role, strings.Join(Roles(), ", ")))
+		}
+	}
+	c := Config{
+		Database:          secret(&r, "DATABASE_URL", "", databaseURL),
+		TemporalAddress:   read(&r, "TEMPORAL_ADDRESS", "", verbatim),
+		TemporalNamespace: read(&r, "TEMPORAL_NAMESPACE", "", verbatim),
+		HTTPAddr:          read(&r, "DESKBELL_HTTP_ADDR", "", listenAddr),
+		PublicURL:         read(&r, "DESKBELL_PUBLIC_URL", "", webURL),
+		TemporalUIURL:     read(&r, "DESKBELL_TEMPORAL_UI_URL", "", webURL),
+		XMPP: XMPP{
+			Addr:     read(&r, "DESKBELL_XMPP_ADDR", "", dialAddr),
+			JID:      read(&r, "DESKBELL_XMPP_JID", "", bareJID),
+			Password: secret(&r, "DESKBELL_XMPP_PASSWORD", "", anything),
+			CAFile:   read(&r, "DESKBELL_XMPP_CA_FILE", "", certificates),
+		},
+		PolicyFile: read(&r, "DESKBELL_POLICY_FILE", "", verbatim),
+		PeopleFile: read(&r, "DESKBELL_PEOPLE_FILE", "", verbatim),
+		TokenKey:   secret(&r, "DESKBELL_TOKEN_KEY", "", longEnough),
+	}
+	if _, port, err := net.SplitHostPort(c.HTTPAddr); c.PublicURL == "" && err == nil {
+		c.PublicURL = "http://localhost:" + port
+	}
+	if slices.Contains(roles, SMS) {
+		c.SMSCs = r.smscs()
+	}
+	return c, errors.Join(r.errs...)
+}
+
+// maxSMSCs is how far the numbered suffixes are looked for: the environment can
+// only be asked by name.
+const maxSMSCs = 9
+
+func (r *reader) smscs() []SMSC {
+	var out []SMSC
+	for n := 1; n <= maxSMSCs; n++ {
+		suffix := ""
+		if n > 1 {
+			suffix = "_" + strconv.Itoa(n)
+			if !r.anySMPP(suffix) {
+				continue
+			}
+		}
+		out = append(out, SMSC{
+			Addr:     read(r, "DESKBELL_SMPP_ADDR", suffix, dialAddr),
+			SystemID: read(r, "DESKBELL_SMPP_SYSTEM_ID", suffix, systemID),
+			Password: secret(r, "DESKBELL_SMPP_PASSWORD", suffix, smppPassword),
+			Source:   read(r, "DESKBELL_SMPP_SOURCE", suffix, ourNumber),
+			TLS:      read(r, "DESKBELL_SMPP_TLS", suffix, yesOrNo),
+			StampTag: read(r, "DESKBELL_SMPP_STAMP_TAG", suffix, tag),
+		})
+	}
+	return out
+}
+
+// anySMPP tells whether the environment has anything for one more SMSC: half a
+// description is a mistake to name, not an SMSC to leave out.
+func (r *reader) anySMPP(suffix string) bool {
+	for _, v := range Known() {
+		if v.Numbered && (r.getenv(v.Name+suffix) != "" || v.Secret && r.getenv(v.Name+suffix+"_FILE") != "") {
+			return true
+		}
+	}
+	return false
+}
+
+// The checks. Each takes a value that is not empty and returns what it means, or
+// an error that says what to write.
+
+func verbatim(s string) (string, error) { return s, nil }
+func anything(string) error             { return nil }
+
+func databaseURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return errors.New("write it as postgres://user:password@host:5432/database")
+	}
+	return nil
+}
+
+func longEnough(s string) error {
+	if len(s) < 32 {
+		return errors.New("use at least 32 characters, such as openssl rand -base64 32 prints")
+	}
+	return nil
+}
+
+// An SMPP 3.4 bind carries at most 15 octets of system id and 8 of password.
+func systemID(s string) (string, error) {
+	if len(s) > 15 {
+		return "", errors.New("use at most 15 characters, SMPP has no room for more")
+	}
+	return s, nil
+}
+
+func smppPassword(s string) error {
+	if len(s) > 8 {
+		return errors.New("use at most 8 characters, SMPP has no room for more")
+	}
+	return nil
+}
+
+func splitAddr(s string) (host string, err error) {
+	host, port, err := net.SplitHostPort(s)
+	if n, perr := strconv.Atoi(port); err != nil || perr != nil || n < 0 || n > 65535 {
+		return "", fmt.Errorf("%q: write it as host:port", s)
+	}
+	return host, nil
+}
+
+func listenAddr(s string) (string, error) {
+	_, err := splitAddr(s)
+	return s, err
+}
+
+func dialAddr(s string) (string, error) {
+	host, err := splitAddr(s)
+	if err == nil && host == "" {
+		err = fmt.Errorf("%q: the host is missing, write it as host:port", s)
+	}
+	return s, err
+}
+
+func webURL(s string) (string, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("%q: write it as https://desk.example.org", s)
+	}
+	return strings.TrimRight(s, "/"), nil
+}
+
+var numberPattern = regexp.MustCompile(`^\+?[0-9]{3,15}$`)
+
+func ourNumber(s string) (string, error) {
+	if !numberPattern.MatchString(s) {
+		return "", fmt.Errorf("%q: use a number of 3 to 15 digits, people could not answer to anything else", s)
+	}
+	return s, nil
+}
+
+func bareJID(s string) (string, error) {
+	if !roster.IsBareJID(s) {
+		return "", fmt.Errorf("%q: write it in lower case without a resource, such as helpdesk@example.org", s)
+	}
+	return s, nil
+}
+
+func yesOrNo(s string) (bool, error) {
+	b, err := strconv.ParseBool(s)
+	if err != nil {
+		return false, fmt.Errorf("%q: use true or false", s)
+	}
+	return b, nil
+}
+
+func tag(s string) (uint16, error) {
+	n, err := strconv.ParseUint(s, 0, 16)
+	if err != nil {
+		return 0, fmt.Errorf("%q: use a tag number such as 0x1401", s)
+	}
+	return uint16(n), nil
+}
+
+func certificates(path string) (string, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		return "", fmt.Errorf("%s: no certificate in PEM form in it", path)
+	}
+	return path, nil
+}

@@ -1,0 +1,128 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// Variable is one variable of the environment.
+type Variable struct {
+	Name     string
+	Roles    []string // the roles that read it; none: always read
+	Required bool     // by those roles
+	Default  string
+	Secret   bool   // may be given as Name_FILE, the path of a file that holds it
+	Numbered bool   // Name_2 to Name_9 describe more of the same
+	Help     string // what it is, its unit, and why the default is what it is
+}
+
+// Known returns every variable that Deskbell reads itself. The Temporal SDK reads
+// more of its own (TEMPORAL_TLS and the like).
+func Known() []Variable {
+	sms, im, api := []string{SMS}, []string{IM}, []string{API}
+	return []Variable{
+		{Name: "DATABASE_URL", Required: true, Secret: true, Help: "PostgreSQL, as postgres://user:password@host:5432/database"},
+		{Name: "TEMPORAL_ADDRESS", Help: "the Temporal server, host:port; the SDK's default is 127.0.0.1:7233"},
+		{Name: "TEMPORAL_NAMESPACE", Help: "its namespace; the SDK's default is default"},
+		{Name: "DESKBELL_HTTP_ADDR", Default: ":8080", Help: "where the API and the pages listen, host:port; every interface, because people and load balancers come from elsewhere"},
+		{Name: "DESKBELL_PUBLIC_URL", Help: "how people reach the pages, as texts print it; by default localhost with the port of DESKBELL_HTTP_ADDR"},
+		{Name: "DESKBELL_TEMPORAL_UI_URL", Roles: api, Help: "the Temporal Web UI, linked from the pages; no link without it"},
+		{Name: "DESKBELL_SMPP_ADDR", Roles: sms, Required: true, Numbered: true, Help: "the SMSC, host:port"},
+		{Name: "DESKBELL_SMPP_SYSTEM_ID", Roles: sms, Required: true, Numbered: true, Help: "our login there, at most 15 characters"},
+		{Name: "DESKBELL_SMPP_PASSWORD", Roles: sms, Required: true, Secret: true, Numbered: true, Help: "its password, at most 8 characters"},
+		{Name: "DESKBELL_SMPP_SOURCE", Roles: sms, Required: true, Numbered: true, Help: "our number, 3 to 15 digits: what people answer to"},
+		{Name: "DESKBELL_SMPP_TLS", Roles: sms, Default: "false", Numbered: true, Help: "true or false; false, because SMPP has no port of its own for it and carriers that use it say so"},
+		{Name: "DESKBELL_SMPP_STAMP_TAG", Roles: sms, Numbered: true, Help: "the tag of the vendor's TLV with the time a message was sent, such as 0x1401; SMPP 3.4 itself has none"},
+		{Name: "DESKBELL_XMPP_ADDR", Roles: im, Required: true, Help: "the XMPP server, host:port"},
+		{Name: "DESKBELL_XMPP_JID", Roles: im, Required: true, Help: "the helpdesk's account, a bare JID in lower case"},
+		{Name: "DESKBELL_XMPP_PASSWORD", Roles: im, Required: true, Secret: true, Help: "its password"},
+		{Name: "DESKBELL_XMPP_CA_FILE", Roles: im, Help: "the path of the PEM certificates that vouch for the server; by default the system's"},
+		{Name: "DESKBELL_POLICY_FILE", Help: "the path of the policy, YAML; by default the built-in one"},
+		{Name: "DESKBELL_PEOPLE_FILE", Help: "the path of people, numbers, JIDs and rota to import at the start, YAML or JSON"},
+		{Name: "DESKBELL_TOKEN_KEY", Roles: api, Required: true, Secret: true, Help: "signs sign-ins and tokens; at least 32 characters"},
+	}
+}
+
+// reader reads variables and keeps what is wrong with them.
+type reader struct {
+	getenv func(string) string
+	roles  []string
+	errs   []error
+}
+
+func (r *reader) fail(name string, err error) {
+	r.errs = append(r.errs, fmt.Errorf("%s: %w", name, err))
+}
+
+// lookup returns a variable's entry in the table, and whether a role needs it.
+func (r *reader) lookup(name string) (v Variable, needed bool) {
+	known := Known()
+	v = known[slices.IndexFunc(known, func(v Variable) bool { return v.Name == name })]
+	return v, len(v.Roles) == 0 || slices.ContainsFunc(v.Roles, func(role string) bool { return slices.Contains(r.roles, role) })
+}
+
+// read returns what a variable means; zero when it is not set, not needed or
+// malformed.
+func read[T any](r *reader, name, suffix string, parse func(string) (T, error)) (out T) {
+	v, needed := r.lookup(name)
+	if !needed {
+		return out
+	}
+	text := r.getenv(name + suffix)
+	if text == "" {
+		text = v.Default
+	}
+	if text == "" {
+		if v.Required {
+			r.fail(name+suffix, errors.New("is missing: "+v.Help))
+		}
+		return out
+	}
+	parsed, err := parse(text)
+	if err != nil {
+		r.fail(name+suffix, err)
+		return out
+	}
+	return parsed
+}
+
+// secret is read for a secret, from the variable or from the file that
+// its ..._FILE names. The check's error must not contain the value.
+func secret(r *reader, name, suffix string, check func(string) error) Secret {
+	v, needed := r.lookup(name)
+	if !needed {
+		return Secret{}
+	}
+	name += suffix
+	text, path := r.getenv(name), r.getenv(name+"_FILE")
+	switch {
+	case text != "" && path != "":
+		r.fail(name, fmt.Errorf("is given twice, also as %s_FILE: keep one", name))
+		return Secret{}
+	case path != "":
+		content, err := os.ReadFile(path)
+		if err != nil {
+			r.fail(name+"_FILE", err)
+			return Secret{}
+		}
+		name += "_FILE"
+		text = strings.TrimRight(string(content), "\r\n")
+		if text == "" {
+			r.fail(name, fmt.Errorf("%s is empty", path))
+			return Secret{}
+		}
+	case text == "":
+		if v.Required {
+			r.fail(name, errors.New("is missing: "+v.Help))
+		}
+		return Secret{}
+	}
+	if err := check(text); err != nil {
+		r.fail(name, err)
+		return Secret{}
+	}
+	return Secret{&text}
+}
