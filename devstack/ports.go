@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // Port names one listening socket of the development stack; its value is the offset from
@@ -47,8 +48,9 @@ func (e *PortTakenError) Error() string {
 // Ports hands out ports on 127.0.0.1 and remembers them in the state folder, so that a desk
 // keeps its addresses from one start to the next. Safe for concurrent use.
 type Ports struct {
-	file string
-	base int // 0: free ones
+	file     string
+	base     int           // 0: free ones
+	patience time.Duration // how long a port may stay taken by a killed predecessor's servers
 
 	mu    sync.Mutex
 	known map[string]int
@@ -59,6 +61,9 @@ type Ports struct {
 // far as they are free and free ones otherwise; a number is the base of fixed ones.
 func (s *State) Ports(specification string) (*Ports, error) {
 	p := &Ports{file: s.Path("ports.json"), known: make(map[string]int), given: make(map[int]bool)}
+	if s.killed {
+		p.patience = 5 * time.Second
+	}
 	if specification != "auto" {
 		base, err := strconv.Atoi(specification)
 		if err != nil || base < 1 || base+int(portCount) > 65536 {
@@ -86,12 +91,15 @@ func (p *Ports) Take(name Port) (int, error) {
 	defer p.mu.Unlock()
 	if p.base > 0 {
 		port := p.base + int(name)
-		if !portFree(port) {
+		if !p.awaitFree(port) {
 			return 0, &PortTakenError{Name: name.String(), Port: port}
 		}
 		return port, nil
 	}
 	port := p.known[name.String()]
+	if port != 0 {
+		p.awaitFree(port)
+	}
 	for port == 0 || p.given[port] || !portFree(port) {
 		port = randomPort()
 	}
@@ -105,6 +113,17 @@ func (p *Ports) Take(name Port) (int, error) {
 		return 0, fmt.Errorf("remember ports: %w", err)
 	}
 	return port, nil
+}
+
+func (p *Ports) awaitFree(port int) bool {
+	for deadline := time.Now().Add(p.patience); ; time.Sleep(20 * time.Millisecond) {
+		if portFree(port) {
+			return true
+		}
+		if !time.Now().Before(deadline) {
+			return false
+		}
+	}
 }
 
 // choosePort returns the port asked for if it is free, any free one for 0.

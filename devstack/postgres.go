@@ -22,8 +22,6 @@ import (
 const (
 	postgresUser         = "postgres"
 	postgresStartTimeout = time.Minute
-	// A killed postmaster may stay a zombie for a second or two, its successor waits for it.
-	postgresStaleTimeout = 20 * time.Second
 	postgresPoll         = 20 * time.Millisecond
 	duplicateDatabase    = "42P04"
 )
@@ -64,7 +62,7 @@ func StartPostgres(ctx context.Context, c PostgresConfig) (*Postgres, error) {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	if err := cluster.stopStale(ctx); err != nil {
-		return nil, fmt.Errorf("postgres: %w", err)
+		return nil, err
 	}
 	if cluster.port, err = choosePort(PortPostgres, c.Port); err != nil {
 		return nil, err
@@ -172,9 +170,9 @@ func (c *postgresCluster) launch(ctx context.Context) (*process, error) {
 	ctx, cancel := context.WithTimeout(ctx, postgresStartTimeout)
 	defer cancel()
 	if err := c.stopStale(ctx); err != nil {
-		return nil, fmt.Errorf("postgres: %w", err)
+		return nil, err
 	}
-	for stale := time.Now().Add(postgresStaleTimeout); ; {
+	for stale := time.Now().Add(staleTimeout); ; {
 		proc, err := startProcess(command{
 			name: "postgres", path: filepath.Join(c.bin, "postgres"), args: c.settings(), env: c.environment(),
 			log: filepath.Join(c.dir, "postgres.log"), user: c.user,
@@ -232,49 +230,16 @@ func (c *postgresCluster) probe(ctx context.Context) error {
 	return conn.Close(ctx)
 }
 
+// stopStale ends a postmaster that a killed parent left on this cluster.
+func (c *postgresCluster) stopStale(ctx context.Context) error {
+	return stopStale(ctx, filepath.Join(c.data, "postmaster.pid"), c.data, syscall.SIGINT)
+}
+
+// predecessorAlive tells whether PostgreSQL gave a dying predecessor as the reason not to start.
 func predecessorAlive(log []byte) bool {
 	text := string(log)
 	return strings.Contains(text, `lock file "postmaster.pid" already exists`) ||
 		strings.Contains(text, "is still in use")
-}
-
-// stopStale ends a postmaster that a killed parent left on this cluster. Where there is a
-// parent's death signal it is already stopping; elsewhere it is asked to after a while.
-func (c *postgresCluster) stopStale(ctx context.Context) error {
-	const patience = 2 * time.Second
-	began, asked := time.Now(), false
-	ticker := time.NewTicker(postgresPoll)
-	defer ticker.Stop()
-	for pid := c.stalePid(); pid != 0; pid = c.stalePid() {
-		waited := time.Since(began)
-		if waited > postgresStaleTimeout {
-			return fmt.Errorf("process %d still serves %s and does not stop", pid, c.data)
-		}
-		if waited > patience && !asked {
-			asked = true
-			_ = syscall.Kill(pid, syscall.SIGINT)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
-		}
-	}
-	return nil
-}
-
-// stalePid is the postmaster that holds the cluster, 0 if none does.
-func (c *postgresCluster) stalePid() int {
-	text, err := os.ReadFile(filepath.Join(c.data, "postmaster.pid"))
-	if err != nil {
-		return 0
-	}
-	first, _, _ := strings.Cut(string(text), "\n")
-	pid, err := strconv.Atoi(first)
-	if err != nil || !strings.Contains(commandLine(pid), c.data) {
-		return 0
-	}
-	return pid
 }
 
 // secret reads a password from a file that only we may read, and makes one the first time.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -18,6 +19,12 @@ import (
 const (
 	stopGrace   = 5 * time.Second
 	logRotateAt = 10 << 20 // bytes
+
+	// A server whose parent was killed stops by itself where there is a parent's death
+	// signal; elsewhere it is asked to after stalePatience. Its process may then stay a
+	// zombie for a second or two.
+	stalePatience = 2 * time.Second
+	staleTimeout  = 20 * time.Second
 )
 
 // command describes a child process.
@@ -200,4 +207,43 @@ func (p *process) output() []byte {
 func lastLine(text []byte) string {
 	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	return strings.TrimSpace(string(lines[len(lines)-1]))
+}
+
+// stopStale ends a server that a killed parent left behind: the process in the pid file, if
+// its command line still contains the marker.
+func stopStale(ctx context.Context, pidFile, marker string, signal syscall.Signal) error {
+	began, asked := time.Now(), false
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for pid := stalePid(pidFile, marker); pid != 0; pid = stalePid(pidFile, marker) {
+		waited := time.Since(began)
+		if waited > staleTimeout {
+			return fmt.Errorf("process %d still works on %s and does not stop", pid, marker)
+		}
+		if waited > stalePatience && !asked {
+			asked = true
+			if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+				return fmt.Errorf("stop process %d, which works on %s: %w", pid, marker, err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
+
+func stalePid(pidFile, marker string) int {
+	text, err := os.ReadFile(pidFile)
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(strings.TrimSpace(first))
+	if err != nil || !strings.Contains(commandLine(pid), marker) {
+		return 0
+	}
+	return pid
 }

@@ -12,8 +12,9 @@ import (
 
 // State is the folder of one development desk, held by one process at a time.
 type State struct {
-	dir  string
-	lock *os.File
+	dir    string
+	lock   *os.File
+	killed bool // the previous holder did not close it, so its servers may still be stopping
 }
 
 // OpenState creates the folder if need be and locks it. Its errors are one line: the folder
@@ -23,7 +24,11 @@ func OpenState(dir string) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	mode := os.FileMode(0o700)
+	if os.Geteuid() == 0 {
+		mode = 0o711 // the servers run as other users and must pass through
+	}
+	if err := os.MkdirAll(dir, mode); err != nil {
 		return nil, fmt.Errorf("state folder cannot be used: %w", err)
 	}
 	path := filepath.Join(dir, "lock")
@@ -31,8 +36,9 @@ func OpenState(dir string) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state folder cannot be used: %w", err)
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		holder, _ := os.ReadFile(path)
+	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	holder, _ := os.ReadFile(path)
+	if err != nil {
 		_ = lock.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("state folder %s is in use by process %s", dir, strings.TrimSpace(string(holder)))
@@ -42,7 +48,7 @@ func OpenState(dir string) (*State, error) {
 	if err := writePid(lock); err != nil {
 		return nil, errors.Join(fmt.Errorf("state folder cannot be used: %w", err), lock.Close())
 	}
-	return &State{dir: dir, lock: lock}, nil
+	return &State{dir: dir, lock: lock, killed: len(holder) > 0}, nil
 }
 
 func writePid(lock *os.File) error {
@@ -60,7 +66,9 @@ func (s *State) Dir() string { return s.dir }
 func (s *State) Path(name string) string { return filepath.Join(s.dir, name) }
 
 // Close gives the folder free for the next process.
-func (s *State) Close() error { return s.lock.Close() }
+func (s *State) Close() error {
+	return errors.Join(s.lock.Truncate(0), s.lock.Close())
+}
 
 // writeFile replaces a file whole: a crash leaves the old or the new one.
 func writeFile(path string, content []byte, mode os.FileMode) error {
