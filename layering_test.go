@@ -65,13 +65,13 @@ var onlyIn = []struct {
 	{"github.com/rickar/cal", []string{"policy"}, "holidays change between releases, a replay must not see them"},
 	{"github.com/mattn/go-xmpp", []string{"gateway/im", "e2e"}, "XMPP stays inside gateway/im"},
 	{"github.com/fiorix/go-smpp", []string{"gateway/sms", "devstack", "e2e"}, "SMPP stays inside gateway/sms"},
-	{"github.com/gin-gonic/gin", []string{"api", "web", "cmd/deskbell"}, "HTTP stays inside api and web"},
 }
 
 // readsMachineClock are the files outside clock, devstack, e2e and cmd that may
 // read the machine's time, each with the reason why a moved clock must not reach
 // it.
 var readsMachineClock = map[string]string{
+	"gateway/im/im.go":       "how long a login stood decides the pause before the next",
 	"gateway/sms/session.go": "deadlines and silence of a connection are the kernel's time",
 	"gateway/sms/gateway.go": "how long a bind stood decides the pause before the next",
 	"gateway/sms/inbound.go": "how long an unacknowledged PDU waits is the connection's time",
