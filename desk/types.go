@@ -63,6 +63,8 @@ type Act struct {
 	To       string // person id
 	Until    time.Time
 	Priority ticket.Priority
+	// Quiet says that the actor is answered by the caller and not by the ticket.
+	Quiet bool
 }
 
 // Filter selects tickets; zero fields select all.

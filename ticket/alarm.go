@@ -92,13 +92,23 @@ func (t *Ticket) enter(now time.Time) {
 	if t.Pass != nil {
 		t.set(PassAlarm, t.Pass.Until)
 	}
+	if t.Raised != nil {
+		t.set(StepAlarm, now)
+	}
 }
 
 // search starts the search for a holder anew: the clocks of the steps start
-// again. Whoever is in except is not asked in the first round.
+// again. Whoever is in except is not asked. An escalation by hand that has not
+// happened yet still will.
 func (t *Ticket) search(now time.Time, except Party) {
-	t.Queue = Queue{From: now}
+	t.Queue = Queue{From: now, Raised: t.Raised}
 	if except.ID != "" {
 		t.Offers = []Offer{{To: except, At: now, Until: now, Round: 1, Declined: true}}
 	}
+}
+
+// Without returns the ticket without these alarms.
+func (t Ticket) Without(kinds []AlarmKind) Ticket {
+	t.clear(kinds...)
+	return t
 }

@@ -28,8 +28,6 @@ func Evolve(t Ticket, e Event) Ticket {
 		t.hold(e.To[0], e.At)
 	case Released, Lapsed:
 		t.wait(e.At, before.Assignee)
-		t.enter(e.At)
-		t.Announced = ""
 	case Solved:
 		t.Status, t.ResolvedAt, t.Resolution, t.Pass = Resolved, e.At, e.Text, nil
 		t.Waits, t.Question, t.PendingSince, t.Until = "", "", time.Time{}, time.Time{}
@@ -68,9 +66,11 @@ func Evolve(t Ticket, e Event) Ticket {
 		t.losePage(e)
 	case Raised:
 		t.Raised = &Raise{By: Party{e.Actor.ID, e.Actor.Name, e.Channel}, Cause: e.Cause}
+		t.Hushed = false
 		t.clear(RepeatAlarm)
 		t.set(StepAlarm, e.At)
 	case Hushed:
+		t.Hushed, t.Raised = true, nil
 		t.clear(StepAlarm, RepeatAlarm)
 	case Reprioritised:
 		t.reprioritise(e)
@@ -91,11 +91,18 @@ func (t *Ticket) hold(p Party, at time.Time) {
 	t.Announced = p.Name
 }
 
-// wait puts the ticket back into the queue.
+// wait puts the ticket back into the queue. A colleague who was asked to take it
+// over is asked on, like anybody.
 func (t *Ticket) wait(at time.Time, except Party) {
 	t.resumeClock(at)
+	pass := t.Pass
 	t.Position = Position{Status: New}
+	t.Announced = ""
 	t.search(at, except)
+	if pass != nil {
+		t.Offers = append(t.Offers, Offer{To: pass.To, At: at, Until: at.Add(t.Plan.Wave.Every), Round: 1})
+	}
+	t.enter(at)
 }
 
 // stopSearch forgets who was asked; how far it escalated stays known.
@@ -109,13 +116,12 @@ func (t *Ticket) end(status Status, e Event) {
 
 func (t *Ticket) reopen(e Event) {
 	t.Reopened++
+	t.Merged = 0
 	if len(e.To) > 0 {
 		t.hold(e.To[0], e.At)
 		return
 	}
 	t.wait(e.At, Party{})
-	t.enter(e.At)
-	t.Announced = ""
 }
 
 func (t *Ticket) pend(waits string, e Event) {
@@ -130,13 +136,12 @@ func (t *Ticket) pend(waits string, e Event) {
 // resume ends a pause: the ticket is its holder's again, or waits when it had
 // none.
 func (t *Ticket) resume(at time.Time) {
-	holder, claimed, pass := t.Assignee, t.ClaimedAt, t.Pass
-	if holder.ID == "" {
+	if t.Assignee.ID == "" {
 		t.wait(at, Party{})
-	} else {
-		t.resumeClock(at)
-		t.Position = Position{Status: Assigned, Assignee: holder, ClaimedAt: claimed, Pass: pass}
+		return
 	}
+	t.resumeClock(at)
+	t.Position = Position{Status: Assigned, Assignee: t.Assignee, ClaimedAt: t.ClaimedAt, Pass: t.Pass}
 	t.enter(at)
 }
 
@@ -155,7 +160,7 @@ func (t *Ticket) plan(e Event) {
 	if !e.Times.Resolve.IsZero() {
 		t.ResolveBy = e.Times.Resolve
 	}
-	if t.Status == New && !e.Times.Step.IsZero() {
+	if t.Status == New && !t.Hushed && !e.Times.Step.IsZero() {
 		t.set(StepAlarm, e.Times.Step)
 	}
 }
@@ -176,7 +181,10 @@ func (t *Ticket) offer(e Event) {
 		every = min(every<<min(t.Empty, 10), max(maxEmptyWait, every))
 		t.Empty++
 	}
-	t.set(WaveAlarm, e.At.Add(every))
+	t.clear(WaveAlarm)
+	if every > 0 {
+		t.set(WaveAlarm, e.At.Add(every))
+	}
 }
 
 func (t *Ticket) decline(e Event) {
@@ -191,32 +199,39 @@ func (t *Ticket) decline(e Event) {
 
 func (t *Ticket) page(e Event) {
 	for _, p := range e.To {
-		t.Pages = append(slices.Clip(t.Pages), Page{To: p, At: e.At, Step: e.Step + 1})
+		earlier := func(old Page) bool { return old.To.ID == p.ID && old.To.Via == p.Via }
+		t.Pages = append(slices.DeleteFunc(slices.Clone(t.Pages), earlier), Page{To: p, At: e.At, Step: e.Step + 1})
 	}
 	t.clear(RepeatAlarm)
 	if e.Kind == Escalated {
-		t.clear(StepAlarm)
-		t.Step = (e.Step + 1) % len(t.Plan.Steps)
-		t.Reached = max(t.Reached, e.Step+1)
-		t.Raised = nil
-	}
-	if t.Status != New {
-		return
-	}
-	if !e.Times.Step.IsZero() {
 		t.set(StepAlarm, e.Times.Step)
+		t.Step = (e.Step + 1) % max(1, len(t.Plan.Steps))
+		t.Reached = max(t.Reached, min(e.Step+1, len(t.Plan.Steps)))
+		if !e.passedOver() {
+			t.Raised = nil
+		}
 	}
-	t.set(RepeatAlarm, e.Times.Repeat)
+	if t.Status == New {
+		t.set(RepeatAlarm, e.Times.Repeat)
+	}
 }
 
+// passedOver tells whether a step found nobody to call and the next is due at
+// once.
+func (e Event) passedOver() bool { return len(e.To) == 0 && e.Times.Step.Equal(e.At) }
+
 // losePage marks a page that did not arrive. When nothing of the last call
-// arrived, the next step is due at once.
+// arrived, the next step is due at once; after the last step the chain starts
+// again no sooner than it would have.
 func (t *Ticket) losePage(e Event) {
 	t.Pages = slices.Clone(t.Pages)
 	for i := range t.Pages {
 		if p := &t.Pages[i]; p.To.ID == e.To[0].ID && p.To.Via == e.To[0].Via {
 			p.Failed = true
 		}
+	}
+	if t.Step == 0 || t.Hushed {
+		return
 	}
 	last := t.Pages[len(t.Pages)-1].At
 	for _, p := range t.Pages {
@@ -235,15 +250,25 @@ func (t *Ticket) reprioritise(e Event) {
 	}
 	t.RespondBy, t.ResolveBy = time.Time{}, time.Time{}
 	t.Step = min(t.Step, max(0, len(t.Plan.Steps)-1))
+	again := t.alarm(RepeatAlarm)
 	t.enter(e.At)
+	t.set(RepeatAlarm, again)
 }
 
 func (t *Ticket) undo(e Event) {
-	undone := t.Undo
-	t.resumeClock(e.At)
+	undone, pass := t.Undo, t.Pass
+	if undone.Kind == PassOffered {
+		pass = nil
+	}
+	if undone.Before.Status != Pending {
+		t.resumeClock(e.At)
+	}
 	t.Position = undone.Before
+	t.Pass = pass
 	if t.Status == New {
 		t.search(e.At, e.Actor)
+	} else {
+		t.stopSearch()
 	}
 	t.enter(e.At)
 	t.Undo = nil
@@ -272,8 +297,7 @@ func (t *Ticket) remember(before Position, e Event) {
 		return
 	}
 	moved := before.Status != t.Status || before.Assignee != t.Assignee
-	mine := e.Actor != System && t.Undo != nil && t.Undo.Actor.ID == e.Actor.ID
-	if moved || mine || slices.Contains(undoable, e.Kind) {
+	if moved || e.Actor != System {
 		t.Undo = &Undo{Actor: e.Actor, Kind: e.Kind, At: e.At, Before: before}
 	}
 }

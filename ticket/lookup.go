@@ -1,6 +1,9 @@
 package ticket
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Lookup is a question to the world: whom to ask, whom to call, and what spans of
 // working hours come to. It is a value for an activity's input.
@@ -9,6 +12,7 @@ type Lookup struct {
 	Priority  Priority    `json:"priority"`
 	Group     string      `json:"group,omitempty"`
 	Requester string      `json:"requester"`
+	At        time.Time   `json:"at"`     // when the question came up
 	Alarms    []AlarmKind `json:"alarms"` // the alarms that this lookup serves
 	// Wave is how many people to ask; zero for none.
 	Wave   int     `json:"wave,omitempty"`
@@ -48,7 +52,7 @@ type Times struct {
 
 // Lookup returns what must be looked up now; ok is false when nothing must.
 func (t Ticket) Lookup(now time.Time) (l Lookup, ok bool) {
-	l = Lookup{Number: t.Number, Priority: t.Priority, Group: t.Group, Requester: t.Requester.ID, Office: t.Plan.Office}
+	l = Lookup{Number: t.Number, Priority: t.Priority, Group: t.Group, Requester: t.Requester.ID, At: now, Office: t.Plan.Office}
 	for _, kind := range lookupAlarms {
 		if t.rings(kind, now) {
 			l.Alarms = append(l.Alarms, kind)
@@ -69,8 +73,8 @@ func (t Ticket) Lookup(now time.Time) (l Lookup, ok bool) {
 			if t.ResolveBy.IsZero() {
 				l.span("resolve", t.CreatedAt, t.Plan.Resolve)
 			}
-			if t.Status == New && len(t.Plan.Steps) > 0 {
-				l.span("step", t.From, t.Plan.Steps[t.Step].After)
+			if t.Status == New && len(t.Plan.Steps) > 0 && !t.rings(StepAlarm, now) {
+				t.spanStep(&l, t.Step)
 			}
 		case WaveAlarm:
 			l.Wave, l.Offers = t.Plan.Wave.Size, t.Offers
@@ -92,6 +96,9 @@ func (t Ticket) Lookup(now time.Time) (l Lookup, ok bool) {
 // due. A step keeps the policy's distance from the one before it, so waking late
 // fires one step and not three. After the last step the chain starts again.
 func (t Ticket) lookupStep(l *Lookup, now time.Time) {
+	if len(t.Plan.Steps) == 0 {
+		return
+	}
 	step := t.Plan.Steps[t.Step]
 	l.Page = step.To
 	if t.Status != New {
@@ -105,6 +112,15 @@ func (t Ticket) lookupStep(l *Lookup, now time.Time) {
 	l.span("step", t.From, next.After)
 	l.span("step", now, next.After-step.After)
 	l.span("repeat", now, t.Plan.Repeat)
+}
+
+// spanStep asks when a step is due: by its clock, and at its distance from the
+// page before it.
+func (t Ticket) spanStep(l *Lookup, step int) {
+	l.span("step", t.From, t.Plan.Steps[step].After)
+	if n := len(t.Pages); n > 0 && step > 0 {
+		l.span("step", t.Pages[n-1].At, t.Plan.Steps[step].After-t.Plan.Steps[step-1].After)
+	}
 }
 
 func (l *Lookup) span(name string, from time.Time, after time.Duration) {
@@ -139,32 +155,25 @@ func (l Lookup) times(f Findings) Times {
 	return out
 }
 
-// found turns findings into events. What was looked up for a search that has
-// ended meanwhile is dropped.
+// found turns findings into events. An alarm that was cleared or armed anew since
+// the question came up is not served: its answer is out of date.
 func found(t Ticket, c Command, now time.Time) []Event {
 	l, f := *c.Lookup, *c.Findings
 	times := l.times(f)
 	event := func(kind Kind) Event { return Event{At: now, Kind: kind, Actor: System} }
 	var events []Event
-	served := func(kind AlarmKind) bool {
-		for _, k := range l.Alarms {
-			if k == kind {
-				return t.rings(kind, now)
-			}
-		}
-		return false
-	}
+	served := func(kind AlarmKind) bool { return slices.Contains(l.Alarms, kind) && t.rings(kind, l.At) }
 	if served(PlanAlarm) {
 		e := event(Planned)
 		e.Times = &Times{Respond: times.Respond, Resolve: times.Resolve}
-		if !served(StepAlarm) && l.Page == "" {
+		if !slices.Contains(l.Alarms, StepAlarm) {
 			e.Times.Step = times.Step
 		}
 		events = append(events, e)
 	}
 	if served(WaveAlarm) || served(ReplaceAlarm) {
 		e := event(Offered)
-		e.To, e.Round, e.Until = f.Wave, t.round(), now.Add(t.Plan.Wave.Every)
+		e.To, e.Round, e.Until = f.Wave, 1, now.Add(t.Plan.Wave.Every)
 		if f.Reminder {
 			e.Round = reminderRound
 		}

@@ -29,7 +29,7 @@ type Notice struct {
 // somebody has taken is not.
 func (t Ticket) Wanted(n Notice) bool {
 	if n.Alert || n.Page {
-		return t.Status == New || n.Message == "pass_offer" && t.Pass != nil || n.Message == "page_help" && t.Status.Open()
+		return t.Status == New || n.Message == "pass_offer" && t.Pass != nil && t.Pass.To.ID == n.To.ID || n.Message == "page_help" && t.Status.Open()
 	}
 	return true
 }
@@ -39,17 +39,19 @@ func (t Ticket) Wanted(n Notice) bool {
 func Notices(before, after Ticket, e Event) []Notice {
 	b := briefing{before: before, after: after, e: e}
 	b.brief()
+	b.passEnds()
+	b.raiseEnds()
 	return b.notices
 }
 
 // Answer is the notice of a refusal to whoever wrote the command.
 func Answer(t Ticket, c Command, r *Refusal) []Notice {
-	if !answered(c.Channel) {
+	if c.Quiet || !answered(c.Channel) {
 		return nil
 	}
 	to := c.Actor
 	to.Via = c.Channel
-	return []Notice{{Key: fmt.Sprintf("%d/%s/%s", t.Number, c.ID, r.Message), To: to, Message: r.Message, Who: r.Who, At: r.At, Answers: c.ID}}
+	return []Notice{{Key: fmt.Sprintf("%d/%s/%s", t.Number, c.ID, r.Message), To: to, Message: r.Message, Who: r.Who, At: r.At, Text: c.Text, Answers: c.ID}}
 }
 
 // answered tells whether a channel's commands are answered by a message.
@@ -75,7 +77,7 @@ func (b *briefing) tell(to Party, m Message, change ...func(*Notice)) {
 // answer tells the actor, on the channel of the command, unless the caller waits
 // for the result itself.
 func (b *briefing) answer(m Message, change ...func(*Notice)) {
-	if !answered(b.e.Channel) {
+	if b.e.More || !answered(b.e.Channel) {
 		return
 	}
 	to := b.e.Actor
@@ -98,7 +100,11 @@ func (b *briefing) brief() {
 	e, before, after := b.e, b.before, b.after
 	switch e.Kind {
 	case Opened:
-		b.requester("req_created")
+		if answered(e.Channel) {
+			b.answer("req_created")
+		} else {
+			b.requester("req_created")
+		}
 	case Offered:
 		m := Message("offer")
 		if e.Round == reminderRound {
@@ -144,17 +150,23 @@ func (b *briefing) brief() {
 	case Noted:
 		b.answer("note_ok")
 	case Asked:
-		b.answer("ask_ok", until(after.alarm(AnswerAlarm)))
+		b.answer(b.reached("ask_ok"), until(after.alarm(AnswerAlarm)))
 		b.requester("req_question")
 	case Told:
-		b.answer("tell_ok")
+		b.answer(b.reached("tell_ok"))
 		b.requester("req_told")
 	case Written, Answered:
 		b.answer("req_added")
-		b.tell(after.Assignee, "answer_in")
+		if after.Assignee.ID != e.Actor.ID {
+			b.tell(after.Assignee, "answer_in")
+		}
 	case Withdrawn:
-		b.answer("req_withdrawn")
-		b.tell(before.Assignee, "withdraw_told")
+		if e.Actor.ID == after.Requester.ID {
+			b.answer("req_withdrawn")
+		} else {
+			b.requester("req_cancelled")
+		}
+		b.tell(before.Assignee, "withdraw_told", who(e.Actor))
 		b.standDown("take_withdrawn", "take_withdrawn")
 	case Reopened:
 		b.reopened()
@@ -182,7 +194,7 @@ func (b *briefing) brief() {
 	case Undone:
 		b.undone()
 	case MergedInto:
-		b.standDown("", "")
+		b.standDown("offer_gone", "page_off")
 	}
 }
 
@@ -207,26 +219,77 @@ func (b *briefing) handedBack() {
 // everybody who was called that they need not come, except whoever took it.
 func (b *briefing) standDown(offer, pageOff Message) {
 	taker := b.after.Assignee
-	told := map[Party]bool{}
+	if taker.ID == "" {
+		taker = b.e.Actor
+	}
+	told := map[string]bool{taker.ID: true}
 	for _, p := range b.before.Pages {
-		if p.To.ID != taker.ID && !p.Failed && !told[p.To] && pageOff != "" {
-			told[p.To] = true
+		if p.To.ID != taker.ID && !p.Failed {
+			told[p.To.ID] = true
 			b.tell(p.To, pageOff, who(taker))
 		}
 	}
 	for _, o := range b.before.Offers {
-		if o.To.ID != taker.ID && o.To.Via == "im" && !o.Declined && !told[o.To] && offer != "" {
-			told[o.To] = true
+		if o.To.Via == "im" && !o.Declined && o.Until.After(b.e.At) && !told[o.To.ID] {
+			told[o.To.ID] = true
 			b.tell(o.To, offer, who(taker))
 		}
 	}
 }
 
+// passEnds tells a colleague who was asked to take the ticket over that this is
+// no longer so, unless that person ended it or is asked on.
+func (b *briefing) passEnds() {
+	p := b.before.Pass
+	if p == nil || b.after.Pass != nil && b.after.Pass.To.ID == p.To.ID || b.after.Assignee.ID == p.To.ID {
+		return
+	}
+	switch b.e.Kind {
+	case PassRefused, Released, Lapsed:
+	case Undone, PassOffered:
+		b.tell(p.To, "pass_gone", who(b.before.Assignee))
+	default:
+		if p.To.Via == "im" {
+			b.tell(p.To, "offer_gone")
+		}
+	}
+}
+
+// raiseEnds answers an escalation by hand that something else overtook.
+func (b *briefing) raiseEnds() {
+	raised := b.before.Raised
+	if raised == nil || b.after.Raised != nil || b.e.Kind == Escalated || !answered(raised.By.Via) {
+		return
+	}
+	m := Message("up_nobody")
+	switch b.after.Status {
+	case Assigned, Pending:
+		m = "owned"
+	case Resolved, Closed:
+		m = "take_closed"
+	case Cancelled:
+		m = "take_withdrawn"
+	}
+	b.tell(raised.By, m, func(t *Notice) { t.Answers = raised.Cause })
+}
+
+// reached is the answer ok, or that the requester cannot be reached.
+func (b *briefing) reached(ok Message) Message {
+	if b.after.Requester.Via == "" {
+		return "ask_unreachable"
+	}
+	return ok
+}
+
 func (b *briefing) reopened() {
 	e, holder := b.e, b.after.Assignee
-	if e.Actor.ID != b.after.Requester.ID {
+	if b.before.Status != Resolved || e.Actor.ID != b.after.Requester.ID {
 		b.answer("take_ok")
-		b.requester("req_claimed", who(holder))
+		if before := b.before.Announced; before == "" || before == holder.Name {
+			b.requester("req_claimed", who(holder))
+		} else {
+			b.requester("req_handed", who(holder))
+		}
 		return
 	}
 	if holder.ID == "" {
@@ -240,13 +303,13 @@ func (b *briefing) paged() {
 	e, after := b.e, b.after
 	m, step := Message("page"), "again"
 	if e.Kind == Escalated {
-		step = after.Plan.Steps[e.Step].To
+		step = e.Text
 	}
 	switch {
-	case step == "manager":
-		m = "mgr_nobody"
 	case after.Status != New:
 		m = "page_help"
+	case step == "manager":
+		m = "mgr_nobody"
 	}
 	for _, p := range e.To {
 		b.tell(p, m, alert, page, text(""), expires(e.At.Add(after.Plan.Repeat)), who(after.Assignee))
@@ -257,7 +320,7 @@ func (b *briefing) paged() {
 	if len(b.before.Pages) == 0 && len(e.To) > 0 && step != "manager" && after.Status == New {
 		b.requester("req_escalated")
 	}
-	if raised := b.before.Raised; raised != nil && answered(raised.By.Via) {
+	if raised := b.before.Raised; raised != nil && after.Raised == nil && answered(raised.By.Via) {
 		answer := func(t *Notice) { t.Answers = raised.Cause }
 		if len(e.To) > 0 {
 			b.tell(raised.By, "up_ok", who(e.To[0]), answer)
@@ -274,8 +337,6 @@ func (b *briefing) undone() {
 	switch {
 	case b.before.Status == Resolved:
 		b.requester("req_undone", who(b.after.Assignee))
-	case b.before.Pass != nil && b.after.Pass == nil:
-		b.tell(b.before.Pass.To, "pass_gone", who(b.before.Assignee))
 	case b.after.Status == New && b.before.Announced != "":
 		b.requester("req_released", who(b.before.Assignee))
 	case b.before.Status == New && b.after.Assignee.ID != "":

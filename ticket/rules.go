@@ -30,6 +30,8 @@ type Command struct {
 	// Confirmed says that the actor answered YES to the question the verb asks, or
 	// proved who they are where a sender could be forged.
 	Confirmed bool `json:"confirmed,omitempty"`
+	// Quiet says that somebody else answers the actor.
+	Quiet bool `json:"quiet,omitempty"`
 
 	Lookup   *Lookup   `json:"-"`
 	Findings *Findings `json:"-"`
@@ -88,8 +90,8 @@ const (
 var columnNames = [columns]string{"New", "Assigned mine", "Assigned other's", "passed to me", "Pending mine", "Resolved", "Closed", "Cancelled"}
 
 // cell is what a verb does in a state. Do is what happens, in order; without it,
-// or when the condition in If fails, Refuse is the answer. Managers may do what
-// Manager says.
+// or when the condition in If fails, Refuse is the answer; without that, nothing
+// happens. Managers may do what Manager says.
 type cell struct {
 	Do      []Kind
 	If      func(t Ticket, c Command, now time.Time) bool
@@ -100,6 +102,9 @@ type cell struct {
 
 func do(kinds ...Kind) cell    { return cell{Do: kinds} }
 func say(message Message) cell { return cell{Refuse: message} }
+
+// nothing happens, and nobody hears.
+var nothing cell
 
 func (c cell) orManager(kinds ...Kind) cell { c.Manager = kinds; return c }
 
@@ -135,6 +140,8 @@ func row(verb Verb, by clearance, fresh, mine, others, offered, pending cell, af
 
 func confirmed(_ Ticket, c Command, _ time.Time) bool { return c.Confirmed }
 
+func withdraw(kind Kind) cell { return do(kind).when("after YES", confirmed, "req_withdraw") }
+
 func lastHolder(t Ticket, c Command, _ time.Time) bool {
 	return c.Manages || t.Assignee.ID == c.Actor.ID
 }
@@ -153,19 +160,20 @@ var rules = []rule{
 	row(Take, workers, do(Taken), say("take_again"), say("owned"), do(Passed), say("take_again"), past),
 	row(Drop, workers, do(Declined).when("offered to me", isOffered, "decline_ok"), do(Released), say("release_not_yours"), do(PassRefused), do(Released),
 		over(say("done_already"), say("done_already"), say("take_withdrawn"))),
+	row(Decline, workers, do(Declined).when("offered to me", isOffered, "decline_ok"), say("take_again"), say("owned"), do(PassRefused), say("take_again"), past),
 	row(Done, workers, do(Taken, Solved).when("after YES", confirmed, "done_not_taken"), do(Solved), say("owned"), say("owned"), do(Solved),
 		over(say("done_already"), say("done_already"), say("take_withdrawn"))),
 	row(Close, workers, say("done_not_taken"), do(Solved, Shut), say("owned").orManager(Solved, Shut), say("owned").orManager(Solved, Shut), do(Solved, Shut),
-		over(do(Shut).when("last holder or manager", lastHolder, "done_already"), say("done_already"), say("take_withdrawn"))),
+		over(do(Shut).when("last holder or manager", lastHolder, "done_already"), nothing, say("take_withdrawn"))),
 	row(Note, workers, do(Noted), do(Noted), say("owned").orManager(Noted), say("owned").orManager(Noted), do(Noted),
 		over(do(Noted).when("last holder or manager", lastHolder, "take_closed"), do(Noted).when("last holder or manager", lastHolder, "take_closed"), do(Noted).when("last holder or manager", lastHolder, "take_withdrawn"))),
 	row(Ask, workers, say("ask_not_taken"), do(Asked), say("owned"), say("owned"), do(Asked), past),
 	row(Tell, workers, say("ask_not_taken"), do(Told), say("owned"), say("owned"), do(Told), past),
 	row(Write, requester, do(Written), do(Written), do(Written), do(Written), do(Written),
 		over(do(Written), say("req_too_late"), say("req_too_late"))),
-	row(Withdraw, requester, do(Withdrawn), do(Withdrawn), do(Withdrawn), do(Withdrawn), do(Withdrawn),
-		over(do(Shut), say("req_too_late"), say("req_too_late"))),
-	row(Reopen, requesterOrWork, say("open_already"), say("take_again"), say("owned"), say("owned"), say("take_again"),
+	row(Withdraw, requester, withdraw(Withdrawn), withdraw(Withdrawn), withdraw(Withdrawn), withdraw(Withdrawn), withdraw(Withdrawn),
+		over(withdraw(Shut), say("req_too_late"), say("req_too_late"))),
+	row(Reopen, requesterOrWork, say("open_already"), say("take_again"), say("open_already"), say("open_already"), say("take_again"),
 		over(do(Reopened), do(Reopened).when("agent or manager, within 30 days", func(t Ticket, c Command, now time.Time) bool { return c.Works && within30Days(t, c, now) }, "req_too_late"),
 			say("take_withdrawn").orManager(Reopened))),
 	row(Up, workers, do(Raised), do(Raised), say("owned").orManager(Raised), say("owned").orManager(Raised), do(Raised), past),
@@ -176,10 +184,12 @@ var rules = []rule{
 	row(Assign, managers, do(AssignedTo), do(AssignedTo), do(AssignedTo), do(AssignedTo), do(AssignedTo), past),
 	row(Reprioritise, managers, do(Reprioritised), do(Reprioritised), do(Reprioritised), do(Reprioritised), do(Reprioritised), past),
 	row(Merge, managers, do(MergedInto), do(MergedInto), do(MergedInto), do(MergedInto), do(MergedInto), past),
+	row(Cancel, managers, do(Withdrawn), do(Withdrawn), do(Withdrawn), do(Withdrawn), do(Withdrawn), past),
 	row(Hush, managers, do(Hushed), do(Hushed), do(Hushed), do(Hushed), do(Hushed), past),
 }
 
-// seenBy returns the column that t is in for the actor.
+// seenBy returns the column that t is in for the actor. A ticket that a manager
+// put off before anybody held it is still nobody's.
 func seenBy(t Ticket, actor Party) column {
 	switch t.Status {
 	case New:
@@ -192,6 +202,8 @@ func seenBy(t Ticket, actor Party) column {
 		return isCancelled
 	}
 	switch {
+	case t.Assignee.ID == "":
+		return isNew
 	case t.Assignee.ID == actor.ID && t.Status == Pending:
 		return isPending
 	case t.Assignee.ID == actor.ID:
@@ -228,6 +240,9 @@ func decide(t Ticket, c Command, now time.Time) ([]Event, error) {
 	case TakeBack:
 		return undo(t, c, now)
 	}
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
 	i := slices.IndexFunc(rules, func(r rule) bool { return r.Verb == c.Verb })
 	if i < 0 {
 		return nil, fmt.Errorf("ticket: unknown verb %q", c.Verb)
@@ -244,13 +259,36 @@ func decide(t Ticket, c Command, now time.Time) ([]Event, error) {
 		kinds = nil
 	}
 	if len(kinds) == 0 {
-		return nil, t.refuse(cell.Refuse, now)
+		if cell.Refuse == "" {
+			return nil, nil
+		}
+		return nil, t.refuse(c.Verb, cell.Refuse, now)
 	}
 	events := make([]Event, len(kinds))
 	for i, kind := range kinds {
 		events[i] = t.event(kind, c, now)
+		events[i].More = i+1 < len(kinds)
 	}
 	return events, nil
+}
+
+// complete tells whether a command says what its verb needs to know.
+func (c Command) complete() error {
+	missing := ""
+	switch {
+	case (c.Verb == Pass || c.Verb == Assign) && c.To.ID == "":
+		missing = "a person"
+	case c.Verb == Snooze && c.Until.IsZero():
+		missing = "a time"
+	case c.Verb == Reprioritise && c.Priority == "":
+		missing = "a priority"
+	case c.Verb == Merge && c.Number == 0:
+		missing = "a ticket"
+	}
+	if missing != "" {
+		return fmt.Errorf("ticket: %s needs %s", c.Verb, missing)
+	}
+	return nil
 }
 
 func (r rule) allows(t Ticket, c Command) error {
@@ -277,10 +315,10 @@ func (r rule) allows(t Ticket, c Command) error {
 }
 
 // refuse fills in whom and when the refusal speaks of.
-func (t Ticket) refuse(m Message, now time.Time) *Refusal {
+func (t Ticket) refuse(verb Verb, m Message, now time.Time) *Refusal {
 	r := &Refusal{Message: m, Who: t.Assignee, At: t.ClaimedAt}
 	switch {
-	case m == "owned" && now.Sub(t.ClaimedAt) <= justTaken:
+	case verb == Take && m == "owned" && now.Sub(t.ClaimedAt) <= justTaken:
 		r.Message = "take_lost"
 	case t.Status == Resolved:
 		r.Who, r.At = t.Assignee, t.ResolvedAt
@@ -295,10 +333,7 @@ func (t Ticket) refuse(m Message, now time.Time) *Refusal {
 
 // event is the command as a fact.
 func (t Ticket) event(kind Kind, c Command, now time.Time) Event {
-	e := Event{At: now, Kind: kind, Actor: c.Actor, Cause: c.ID, Channel: c.Channel, Text: c.Text, Until: c.Until, Number: c.Number}
-	if c.To.ID != "" {
-		e.To = []Party{c.To}
-	}
+	e := Event{At: now, Kind: kind, Actor: c.Actor, Cause: c.ID, Quiet: c.Quiet, Channel: c.Channel, Text: c.Text}
 	switch kind {
 	case Taken:
 		if c.Verb == Done {
@@ -312,8 +347,14 @@ func (t Ticket) event(kind Kind, c Command, now time.Time) Event {
 		if t.Status == Pending && t.Waits == waitsAnswer {
 			e.Kind = Answered
 		}
+	case AssignedTo:
+		e.To = []Party{c.To}
 	case PassOffered:
-		e.Until = now.Add(passFor)
+		e.To, e.Until = []Party{c.To}, now.Add(passFor)
+	case Snoozed:
+		e.Until = c.Until
+	case MergedInto:
+		e.Number = c.Number
 	case Reopened:
 		e.To = reopenedTo(t, c)
 	case Reprioritised:
@@ -325,7 +366,7 @@ func (t Ticket) event(kind Kind, c Command, now time.Time) Event {
 // reopenedTo is the holder after a reopening: the agent who reopens it, or, when
 // the requester does, the last holder if that person is on duty; otherwise nobody.
 func reopenedTo(t Ticket, c Command) []Party {
-	if c.Works && c.Actor.ID != t.Requester.ID {
+	if t.Status != Resolved || c.Actor.ID != t.Requester.ID {
 		return []Party{c.Actor}
 	}
 	for _, p := range c.Duty {

@@ -66,7 +66,8 @@ type Handover struct {
 type Queue struct {
 	Offers []Offer `json:"offers,omitempty"`
 	// Empty counts the lookups in a row that found nobody to ask.
-	Empty int    `json:"empty,omitempty"`
+	Empty int `json:"empty,omitempty"`
+	// Pages are the calls, one of a person and channel, the latest last.
 	Pages []Page `json:"pages,omitempty"`
 	// From is when the clocks of the steps started.
 	From time.Time `json:"from,omitzero"`
@@ -76,6 +77,8 @@ type Queue struct {
 	Reached int `json:"reached,omitempty"`
 	// Raised is who asked for the next step by hand and awaits its outcome.
 	Raised *Raise `json:"raised,omitempty"`
+	// Hushed says that a manager stopped the chain for this search.
+	Hushed bool `json:"hushed,omitempty"`
 }
 
 // Offer is one person who was asked.
@@ -166,6 +169,7 @@ type Event struct {
 	Kind    Kind      `json:"kind"`
 	Actor   Party     `json:"actor"`
 	Cause   string    `json:"cause,omitempty"` // the command's id
+	Quiet   bool      `json:"quiet,omitempty"` // nobody awaits an answer from the ticket
 	Channel string    `json:"channel,omitempty"`
 	Text    string    `json:"text,omitempty"`
 	To      []Party   `json:"to,omitempty"`
@@ -173,6 +177,9 @@ type Event struct {
 	Step    int       `json:"step,omitempty"`
 	Round   int       `json:"round,omitempty"`
 	Number  int       `json:"number,omitempty"` // another ticket's
+	// More says that the same command goes on with the next event, which brings
+	// its answer.
+	More bool `json:"more,omitempty"`
 	// Priority and Plan are set when they change.
 	Priority Priority `json:"priority,omitempty"`
 	Plan     *Plan    `json:"plan,omitempty"`
@@ -282,10 +289,11 @@ func (t Ticket) offered(id string) bool {
 	return slices.ContainsFunc(t.Offers, func(o Offer) bool { return o.To.ID == id && !o.Declined })
 }
 
-// round is the number of the current round of offers, 1 for the first.
-func (t Ticket) round() int {
-	if len(t.Offers) == 0 {
-		return 1
-	}
-	return t.Offers[len(t.Offers)-1].Round
+// Facts returns what a notice or an answer can speak of: the ticket without its
+// body, its search for a holder and its clocks.
+func (t Ticket) Facts() Ticket {
+	reached := t.Reached
+	t.Body, t.Queue, t.Alarms, t.Recent, t.Undo = "", Queue{Reached: reached}, nil, nil, nil
+	t.Plan = Plan{Repeat: t.Plan.Repeat, AutoClose: t.Plan.AutoClose, Lease: t.Plan.Lease}
+	return t
 }

@@ -34,7 +34,8 @@ type Verb string
 // command, the rules for them in the rules table.
 const (
 	Take         Verb = "take"
-	Drop         Verb = "drop" // R: decline an offer, or give back what is mine
+	Drop         Verb = "drop"    // R: decline an offer, or give back what is mine
+	Decline      Verb = "decline" // an offer only, never what is mine
 	Done         Verb = "done"
 	Close        Verb = "close"
 	Note         Verb = "note"
@@ -52,6 +53,7 @@ const (
 	Assign       Verb = "assign"
 	Reprioritise Verb = "reprioritise"
 	Merge        Verb = "merge"
+	Cancel       Verb = "cancel"
 	Hush         Verb = "cancel-escalation"
 )
 

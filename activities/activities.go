@@ -1,0 +1,170 @@
+// Package activities is what a ticket's workflow does in the world: look up whom
+// to ask and whom to call, tell people, and write the read model. It declares
+// what it needs of the world as small interfaces and knows neither a concrete
+// store nor a concrete gateway nor the workflow.
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"deskbell/policy"
+	"deskbell/roster"
+	"deskbell/ticket"
+)
+
+// Directory is who there is.
+type Directory interface {
+	People(ctx context.Context) ([]roster.Person, error)
+	Members(ctx context.Context) ([]roster.Member, error)
+	Rota(ctx context.Context) ([]roster.Rotation, []roster.Override, error)
+	// MarkAsked notes when people were last asked, for fairness.
+	MarkAsked(ctx context.Context, ids []string, at time.Time) error
+}
+
+// ReadModel takes a ticket's state for lists, boards and search.
+type ReadModel interface {
+	Project(ctx context.Context, p Projection) error
+	// Load returns what the last run of a ticket left.
+	Load(ctx context.Context, number int) (Projection, error)
+}
+
+// Projection is a ticket and the events since the last projection.
+type Projection struct {
+	Ticket   ticket.Ticket  `json:"ticket"`
+	Events   []ticket.Event `json:"events,omitempty"`
+	Commands []string       `json:"commands,omitempty"`
+}
+
+// Tickets are the activities of the queue that every ticket worker polls. All
+// methods are idempotent and safe for concurrent use.
+type Tickets struct {
+	Directory Directory
+	ReadModel ReadModel
+	Policy    policy.Policy
+}
+
+// PrepareInput is a lookup at a moment of the ticket's own clock.
+type PrepareInput struct {
+	Lookup ticket.Lookup `json:"lookup"`
+	Now    time.Time     `json:"now"`
+}
+
+// Prepare answers a lookup: deadlines, the next wave and whom to call, in one go.
+func (a *Tickets) Prepare(ctx context.Context, in PrepareInput) (ticket.Findings, error) {
+	l := in.Lookup
+	var f ticket.Findings
+	for _, span := range l.Spans {
+		f.Times = append(f.Times, a.Policy.Add(l.Office, span.From, span.After))
+	}
+	if l.Wave == 0 && l.Page == "" {
+		return f, nil
+	}
+	members, err := a.Directory.Members(ctx)
+	if err != nil {
+		return f, fmt.Errorf("look up who works: %w", err)
+	}
+	rota, overrides, err := a.Directory.Rota(ctx)
+	if err != nil {
+		return f, fmt.Errorf("look up the rota: %w", err)
+	}
+	if l.Wave > 0 {
+		f.Wave, f.Reminder = wave(l, members, rota, overrides, in.Now)
+		ids := make([]string, len(f.Wave))
+		for i, p := range f.Wave {
+			ids[i] = p.ID
+		}
+		if err := a.Directory.MarkAsked(ctx, ids, in.Now); err != nil {
+			return f, fmt.Errorf("note who is asked: %w", err)
+		}
+	}
+	if l.Page != "" {
+		people, err := a.Directory.People(ctx)
+		if err != nil {
+			return f, fmt.Errorf("look up the chain: %w", err)
+		}
+		chain, _ := roster.OnCall(rota, overrides, people, l.Group, in.Now)
+		f.Page = page(l, chain, members)
+	}
+	return f, nil
+}
+
+func wave(l ticket.Lookup, members []roster.Member, rota []roster.Rotation, overrides []roster.Override, now time.Time) (to []ticket.Party, reminder bool) {
+	onDuty := slices.DeleteFunc(slices.Clone(members), func(m roster.Member) bool {
+		return m.ID == l.Requester || !roster.OnDuty(m, rota, overrides, now)
+	})
+	asked := make([]roster.Asked, len(l.Offers))
+	for i, o := range l.Offers {
+		asked[i] = roster.Asked{ID: o.To.ID, At: o.At, Round: o.Round, Declined: o.Declined}
+	}
+	for _, pick := range roster.Wave(onDuty, asked, l.Wave, l.Priority == ticket.P1, now) {
+		i := slices.IndexFunc(onDuty, func(m roster.Member) bool { return m.ID == pick.ID })
+		to = append(to, ticket.Party{ID: pick.ID, Name: onDuty[i].Name, Via: pick.Via})
+		reminder = pick.Reminder
+	}
+	return to, reminder
+}
+
+// page returns whom to call: the first of the chain from the asked position on
+// who can be reached. Who cannot is passed over at once.
+func page(l ticket.Lookup, chain []string, members []roster.Member) []ticket.Party {
+	find := func(id string) (roster.Member, bool) {
+		i := slices.IndexFunc(members, func(m roster.Member) bool { return m.ID == id })
+		if i < 0 {
+			return roster.Member{}, false
+		}
+		return members[i], true
+	}
+	var candidates []string
+	switch l.Page {
+	case "oncall":
+		candidates = chain
+	case "next":
+		candidates = chain[slices.Index(chain, l.Paged)+1:]
+	case "again":
+		candidates = []string{l.Paged}
+	case "manager":
+		var out []ticket.Party
+		for _, m := range members {
+			if m.Is(roster.Manager) {
+				out = append(out, parties(m)...)
+			}
+		}
+		return out
+	}
+	for _, id := range candidates {
+		if m, ok := find(id); ok {
+			if out := parties(m); len(out) > 0 {
+				return out
+			}
+		}
+	}
+	return nil
+}
+
+func parties(m roster.Member) []ticket.Party {
+	var out []ticket.Party
+	for _, via := range roster.PageVia(m) {
+		out = append(out, ticket.Party{ID: m.ID, Name: m.Name, Via: via})
+	}
+	return out
+}
+
+// Project writes the read model. A late or repeated projection changes nothing.
+func (a *Tickets) Project(ctx context.Context, p Projection) error {
+	if err := a.ReadModel.Project(ctx, p); err != nil {
+		return fmt.Errorf("project ticket %d: %w", p.Ticket.Number, err)
+	}
+	return nil
+}
+
+// Load returns the state in which a ticket's last run ended.
+func (a *Tickets) Load(ctx context.Context, number int) (Projection, error) {
+	p, err := a.ReadModel.Load(ctx, number)
+	if err != nil {
+		return Projection{}, fmt.Errorf("load ticket %d: %w", number, err)
+	}
+	return p, nil
+}

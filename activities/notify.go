@@ -1,0 +1,138 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"deskbell/notice"
+	"deskbell/roster"
+	"deskbell/ticket"
+)
+
+// Addresses finds the way to a person.
+type Addresses interface {
+	Person(ctx context.Context, id string) (roster.Person, error)
+	// ReplyTo returns the address that a command came from; empty when the command
+	// did not come as a message.
+	ReplyTo(ctx context.Context, command string) (string, error)
+}
+
+// WaitingList is what else there is to do.
+type WaitingList interface {
+	Waiting(ctx context.Context, limit int) ([]ticket.Ticket, error)
+}
+
+// Outbox takes what goes out. A key that it has already is not taken again.
+type Outbox interface {
+	Post(ctx context.Context, posts []Post) error
+}
+
+// Post is one rendered notice on its way to a channel.
+type Post struct {
+	Notice  ticket.Notice
+	Ticket  ticket.Ticket
+	Channel string
+	Address string
+	Text    string
+	Again   string // the text after a sending with an unknown outcome; alerts only
+	Now     time.Time
+}
+
+// Notices are the activities of a channel's queue, run by whoever holds the
+// channel. Notify is idempotent by the notices' keys and safe for concurrent use.
+type Notices struct {
+	Addresses Addresses
+	Waiting   WaitingList
+	Outbox    Outbox
+	Zone      *time.Location // in which times are told
+	URL       string         // of the pages
+}
+
+// NotifyInput is a batch of notices about one ticket, on one channel.
+type NotifyInput struct {
+	Ticket  ticket.Ticket   `json:"ticket"` // its facts
+	Notices []ticket.Notice `json:"notices"`
+	Now     time.Time       `json:"now"`
+}
+
+// Notify words the notices and puts them into the outbox, from where they are
+// sent at once. What came too late to be of use is left out; the result counts
+// what was posted.
+func (a *Notices) Notify(ctx context.Context, in NotifyInput) (int, error) {
+	requester, err := a.Addresses.Person(ctx, in.Ticket.Requester.ID)
+	if err != nil {
+		return 0, fmt.Errorf("look up the requester: %w", err)
+	}
+	var posts []Post
+	for _, n := range in.Notices {
+		post, ok, err := a.post(ctx, in, n, requester)
+		if err != nil {
+			return 0, fmt.Errorf("word %s to %s: %w", n.Message, n.To.ID, err)
+		}
+		if ok {
+			posts = append(posts, post)
+		}
+	}
+	if err := a.Outbox.Post(ctx, posts); err != nil {
+		return 0, fmt.Errorf("post notices of ticket %d: %w", in.Ticket.Number, err)
+	}
+	return len(posts), nil
+}
+
+func (a *Notices) post(ctx context.Context, in NotifyInput, n ticket.Notice, requester roster.Person) (Post, bool, error) {
+	to, err := a.Addresses.Person(ctx, n.To.ID)
+	if err != nil {
+		return Post{}, false, err
+	}
+	address := to.Phone
+	if n.To.Via == "im" {
+		address = to.JID
+	}
+	if n.Answers != "" {
+		if wrote, err := a.Addresses.ReplyTo(ctx, n.Answers); err != nil {
+			return Post{}, false, err
+		} else if wrote != "" {
+			address = wrote
+		}
+	}
+	facts := notice.Facts{Ticket: in.Ticket, Phone: requester.Phone, Loc: requester.Loc, Now: in.Now, Zone: a.Zone, Language: to.Language, URL: a.URL}
+	if notice.SpeaksOfQueue(n.Message) {
+		if facts.Waiting, err = a.waiting(ctx, in.Ticket.Number); err != nil {
+			return Post{}, false, err
+		}
+	}
+	id, values := notice.Word(n, facts)
+	if !notice.Has(id, n.To.Via) || address == "" {
+		return Post{}, false, nil
+	}
+	m := notice.Message{ID: id, Channel: n.To.Via, Language: to.Language, Values: values}
+	text, err := notice.Render(m)
+	if err != nil {
+		return Post{}, false, err
+	}
+	p := Post{Notice: n, Ticket: in.Ticket, Channel: n.To.Via, Address: address, Text: text.Body, Now: in.Now}
+	if n.Alert {
+		again, err := notice.Again(m)
+		if err != nil {
+			return Post{}, false, err
+		}
+		p.Again = again.Body
+	}
+	return p, true, nil
+}
+
+// waiting is what waits besides the ticket itself.
+func (a *Notices) waiting(ctx context.Context, except int) ([]notice.Item, error) {
+	list, err := a.Waiting.Waiting(ctx, 20)
+	if err != nil {
+		return nil, err
+	}
+	var items []notice.Item
+	for _, t := range list {
+		if t.Number != except {
+			items = append(items, notice.Item{Number: t.Number, Subject: t.Subject})
+		}
+	}
+	return items, nil
+}

@@ -1,0 +1,136 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"golang.org/x/sync/errgroup"
+
+	"deskbell/activities"
+	"deskbell/clock"
+	"deskbell/gateway"
+	"deskbell/policy"
+	"deskbell/roster"
+	"deskbell/store"
+	"deskbell/ticket"
+)
+
+// Config is what a desk works with.
+type Config struct {
+	Store  *store.Store
+	Engine client.Client // may be lazy: the desk starts without an engine
+	Policy policy.Policy
+	Clock  clock.Clock
+	// TestClock is Clock when a test may move it; nil otherwise.
+	TestClock *clock.Movable
+	Log       *slog.Logger
+	Zone      *time.Location // in which times are told and typed
+	URL       string         // of the pages, told to people
+	Org       string         // the organisation's name, told to strangers
+	Number    string         // the desk's own number, E.164
+	// Join decodes the parts of a concatenated message.
+	Join func([]gateway.Part) (string, error)
+}
+
+// Desk is the door. It is safe for concurrent use.
+type Desk struct {
+	Config
+	words *activities.Notices
+
+	openings chan ticket.Opening
+	watchers watchers
+
+	mu       sync.Mutex
+	answered map[string]chan struct{} // by inbox key: closed when the answer is posted
+	kicks    map[gateway.Channel][]func()
+	gateways map[gateway.Channel]GatewayView
+}
+
+// New returns a desk. Run must be called for it to start what it takes in.
+func New(c Config) *Desk {
+	d := &Desk{
+		Config:   c,
+		openings: make(chan ticket.Opening, 1024),
+		answered: map[string]chan struct{}{},
+		kicks:    map[gateway.Channel][]func(){},
+		gateways: map[gateway.Channel]GatewayView{gateway.SMS: {Channel: "sms"}, gateway.IM: {Channel: "im"}},
+	}
+	d.words = &activities.Notices{Addresses: d, Waiting: c.Store, Outbox: d, Zone: c.Zone, URL: c.URL}
+	return d
+}
+
+// Run starts workflows for new tickets, reports pages that did not arrive, and
+// passes changes on to watchers, until ctx ends.
+func (d *Desk) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for range 4 {
+		g.Go(func() error { return d.startOpenings(ctx) })
+	}
+	g.Go(func() error { return every(ctx, time.Second, d.startUnstarted) })
+	g.Go(func() error { return every(ctx, time.Second, d.reportFailures) })
+	g.Go(func() error { return d.listen(ctx) })
+	err := g.Wait()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// every calls f at once and then at intervals until ctx ends. What f could not
+// do it finds again the next time.
+func every(ctx context.Context, interval time.Duration, f func(context.Context)) error {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		f(ctx)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// Notices returns the activities of a channel's queue.
+func (d *Desk) Notices() *activities.Notices { return d.words }
+
+// Tickets returns the activities of the tickets' queue.
+func (d *Desk) Tickets() *activities.Tickets {
+	return &activities.Tickets{Directory: d.Store, ReadModel: readModel{d.Store}, Policy: d.Policy}
+}
+
+type readModel struct{ store *store.Store }
+
+func (r readModel) Project(ctx context.Context, p activities.Projection) error {
+	return r.store.Project(ctx, store.Projection{Ticket: p.Ticket, Events: p.Events, Commands: p.Commands})
+}
+
+func (r readModel) Load(ctx context.Context, number int) (activities.Projection, error) {
+	t, commands, err := r.store.Snapshot(ctx, number)
+	return activities.Projection{Ticket: t, Commands: commands}, err
+}
+
+// party is a person as tickets remember one, with the channel that reaches them.
+func party(m roster.Member) ticket.Party {
+	via, _ := roster.Reach(m)
+	return ticket.Party{ID: m.ID, Name: m.Name, Via: via}
+}
+
+// outside names an error that means the database is away.
+func outside(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrNotFound):
+		return ErrNotFound
+	case errors.Is(err, store.ErrKeyReused):
+		return ErrKeyReused
+	case errors.Is(err, store.ErrUnavailable):
+		return errors.Join(ErrUnavailable, err)
+	}
+	return err
+}

@@ -1,0 +1,367 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"deskbell/command"
+	"deskbell/gateway"
+	"deskbell/roster"
+	"deskbell/store"
+	"deskbell/ticket"
+)
+
+const (
+	// answerPatience is how long a sender's next message waits for the answer to
+	// the one before.
+	answerPatience = 5 * time.Second
+	// overdue is when a message without an answer is driven again.
+	overdue = 5 * time.Second
+	// busyAfter is when a sender is told that the message is kept.
+	busyAfter = 10 * time.Second
+	// sendersAtOnce bounds the conversations that are driven side by side.
+	sendersAtOnce = 16
+)
+
+// Serve drives what comes in on a channel until ctx ends. Whoever holds the
+// channel runs it. kick is told to the caller through Kicked.
+func (d *Desk) Serve(ctx context.Context, channel gateway.Channel) error {
+	kicked := make(chan struct{}, 1)
+	stop := d.onKick(channel, func() {
+		select {
+		case kicked <- struct{}{}:
+		default:
+		}
+	})
+	defer stop()
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	driver := &driver{desk: d, channel: channel, busy: map[string]bool{}, done: kicked}
+	defer driver.wg.Wait()
+	for {
+		if err := driver.drive(ctx); err != nil && ctx.Err() == nil {
+			d.Log.WarnContext(ctx, "cannot read the inbox", slog.String("channel", string(channel)), slog.Any("error", err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-kicked:
+		case <-ticker.C:
+		}
+	}
+}
+
+// Kick tells the channel's driver that the inbox has something new.
+func (d *Desk) Kick(channel gateway.Channel) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, f := range d.kicks[channel] {
+		f()
+	}
+}
+
+func (d *Desk) onKick(channel gateway.Channel, f func()) (stop func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.kicks[channel] = append(d.kicks[channel], f)
+	i := len(d.kicks[channel]) - 1
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.kicks[channel][i] = func() {}
+	}
+}
+
+// driver works through a channel's inbox: many senders at once, each sender's
+// messages one after the other.
+type driver struct {
+	desk    *Desk
+	channel gateway.Channel
+	wg      sync.WaitGroup
+	mu      sync.Mutex
+	busy    map[string]bool // senders being served
+	done    chan struct{}   // rung when a sender was served
+}
+
+func (r *driver) drive(ctx context.Context) error {
+	rows, err := r.desk.Store.Unfinished(ctx, r.channel, 500)
+	if err != nil {
+		return err
+	}
+	var order []string
+	bySender := map[string][]store.Inbound{}
+	for _, row := range rows {
+		if _, ok := bySender[row.From]; !ok {
+			order = append(order, row.From)
+		}
+		bySender[row.From] = append(bySender[row.From], row)
+	}
+	for _, sender := range order {
+		if !r.claim(sender) {
+			continue
+		}
+		r.wg.Go(func() {
+			defer r.release(sender)
+			r.desk.converse(ctx, bySender[sender])
+		})
+	}
+	return nil
+}
+
+func (r *driver) claim(sender string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.busy[sender] || len(r.busy) >= sendersAtOnce {
+		return false
+	}
+	r.busy[sender] = true
+	return true
+}
+
+func (r *driver) release(sender string) {
+	r.mu.Lock()
+	delete(r.busy, sender)
+	r.mu.Unlock()
+	select {
+	case r.done <- struct{}{}:
+	default:
+	}
+}
+
+// converse takes one sender's messages in order. It stops at the first that
+// cannot be handled now: what comes after must not overtake it.
+func (d *Desk) converse(ctx context.Context, rows []store.Inbound) {
+	unlock, ok, err := d.Store.Lock(ctx, rows[0].From)
+	if err != nil || !ok {
+		return
+	}
+	defer unlock()
+	for _, row := range rows {
+		if row.State == store.HandedOver && d.Clock.Now().Sub(row.KeptAt) < overdue {
+			d.await(ctx, row.Key, answerPatience)
+			continue
+		}
+		if row.Part != nil {
+			whole, ok, err := d.joined(ctx, row)
+			if err != nil {
+				d.trouble(ctx, row, err)
+				return
+			}
+			if !ok {
+				continue // its other parts are still on their way
+			}
+			row = whole
+		}
+		answered := d.watchAnswer(row.Key)
+		if err := d.take(ctx, row); err != nil {
+			d.forgetAnswer(row.Key)
+			d.trouble(ctx, row, err)
+			return
+		}
+		wait(ctx, answered, answerPatience)
+		d.forgetAnswer(row.Key)
+	}
+}
+
+// trouble notes that a message waits, and tells its sender once.
+func (d *Desk) trouble(ctx context.Context, row store.Inbound, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	d.Log.WarnContext(ctx, "a message waits", slog.String("channel", string(row.Channel)), slog.Int64("message_id", row.ID), slog.Any("error", err))
+	if d.Clock.Now().Sub(row.KeptAt) < busyAfter || row.Person == "" {
+		return
+	}
+	person, err := d.Store.Person(ctx, row.Person)
+	if err != nil {
+		return
+	}
+	if err := d.say(ctx, row, person, "err_busy", nil, reply{key: "busy/" + row.Key}); err != nil {
+		d.Log.WarnContext(ctx, "cannot tell a sender that their message is kept", slog.Int64("message_id", row.ID), slog.Any("error", err))
+	}
+}
+
+// take reads one message and has done what it says. An error means: again later.
+func (d *Desk) take(ctx context.Context, row store.Inbound) error {
+	person, err := d.Store.PersonAt(ctx, row.Channel, row.From)
+	if errors.Is(err, store.ErrNotFound) {
+		return d.stranger(ctx, row)
+	}
+	if err != nil {
+		return err
+	}
+	row.Person = person.ID
+	speaker := command.Speaker{Requester: !person.Works(), Language: person.Language, Channel: string(row.Channel)}
+	parsed := command.Parse(row.Text, speaker)
+	if row.Quotes != "" && parsed.Quoted == 0 {
+		if parsed.Quoted, err = d.Store.TicketOfWire(ctx, row.Channel, row.Quotes); err != nil {
+			return err
+		}
+	}
+	conversation, err := d.conversation(ctx, person, row.Channel)
+	if err != nil {
+		return err
+	}
+	t := turn{desk: d, row: row, person: person, context: conversation}
+	return t.run(ctx, command.Resolve(parsed, conversation))
+}
+
+// stranger answers an unknown address once a day, and never acts.
+func (d *Desk) stranger(ctx context.Context, row store.Inbound) error {
+	callable := row.Channel == gateway.IM || strings.HasPrefix(row.From, "+")
+	if !callable {
+		return d.Store.Drop(ctx, row.ID, "not an address that can be answered")
+	}
+	first, err := d.Store.Stranger(ctx, row.Channel, row.From, d.Clock.Now())
+	if err != nil {
+		return err
+	}
+	if !first {
+		return d.Store.Drop(ctx, row.ID, "a stranger who was answered today")
+	}
+	return d.say(ctx, row, roster.Person{}, "unknown", nil, reply{key: "answer/" + row.Key, finish: true})
+}
+
+// conversation is what is known when a person speaks.
+func (d *Desk) conversation(ctx context.Context, p roster.Person, channel gateway.Channel) (command.Context, error) {
+	c := command.Context{Now: d.Clock.Now().In(d.Zone), Works: p.Works(), Language: p.Language, Channel: string(channel)}
+	data, err := d.Store.Conversation(ctx, p.ID)
+	if err != nil {
+		return c, err
+	}
+	if c.Memory, err = readMemory(data); err != nil {
+		return c, err
+	}
+	if p.Works() {
+		held, err := d.Store.Holding(ctx, p.ID)
+		if err != nil {
+			return c, err
+		}
+		c.Held = brief(held)
+		waiting, err := d.Store.Waiting(ctx, 200)
+		if err != nil {
+			return c, err
+		}
+		c.Waiting = brief(waiting)
+		if err := d.endOffers(ctx, &c); err != nil {
+			return c, err
+		}
+	}
+	own, err := d.Store.Requests(ctx, p.ID, 50)
+	if err != nil {
+		return c, err
+	}
+	c.Own = brief(own)
+	return c, nil
+}
+
+// endOffers leaves out offers of tickets that somebody has taken meanwhile.
+func (d *Desk) endOffers(ctx context.Context, c *command.Context) error {
+	var live []command.Offer
+	for _, o := range c.Offers {
+		if !o.Until.After(c.Now) {
+			continue
+		}
+		t, err := d.Store.Ticket(ctx, o.Ticket)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if t.Status == ticket.New || t.Pass != nil {
+			live = append(live, o)
+		} else if ended := t.ClaimedAt; ended.After(c.OfferEndedAt) {
+			c.OfferEndedAt = ended
+		}
+	}
+	c.Offers = live
+	return nil
+}
+
+func brief(list []ticket.Ticket) []command.Ticket {
+	out := make([]command.Ticket, len(list))
+	for i, t := range list {
+		out[i] = command.Ticket{Number: t.Number, Status: t.Status, Subject: t.Subject, Asked: t.Status == ticket.Pending && t.WaitingFor() == "requester"}
+	}
+	return out
+}
+
+// joined puts a concatenated message together once all its parts are there. The
+// message counts as the part that came first.
+func (d *Desk) joined(ctx context.Context, row store.Inbound) (store.Inbound, bool, error) {
+	rows, err := d.Store.Parts(ctx, row.Part.Group)
+	if err != nil {
+		return row, false, err
+	}
+	byNumber := make([]gateway.Part, row.Part.Total)
+	have := 0
+	for _, r := range rows {
+		if n := r.Part.Number; n >= 1 && n <= len(byNumber) && byNumber[n-1].Data == nil {
+			byNumber[n-1] = *r.Part
+			have++
+		}
+	}
+	if have < len(byNumber) || rows[0].ID != row.ID {
+		return row, false, nil
+	}
+	text, err := d.Join(byNumber)
+	if err != nil {
+		return row, false, err
+	}
+	for _, r := range rows[1:] {
+		if err := d.Store.Drop(ctx, r.ID, "part of a longer message"); err != nil {
+			return row, false, err
+		}
+	}
+	row.Text = text
+	return row, true, nil
+}
+
+// watchAnswer returns a channel that is closed when the message's answer has been
+// posted by this process.
+func (d *Desk) watchAnswer(key string) <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c, ok := d.answered[key]
+	if !ok {
+		c = make(chan struct{})
+		d.answered[key] = c
+	}
+	return c
+}
+
+func (d *Desk) forgetAnswer(key string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.answered, key)
+}
+
+// finished closes what watchAnswer returned.
+func (d *Desk) finished(key string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if c, ok := d.answered[key]; ok {
+		select {
+		case <-c:
+		default:
+			close(c)
+		}
+	}
+}
+
+func (d *Desk) await(ctx context.Context, key string, patience time.Duration) {
+	wait(ctx, d.watchAnswer(key), patience)
+	d.forgetAnswer(key)
+}
+
+func wait(ctx context.Context, done <-chan struct{}, patience time.Duration) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-done:
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,419 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"deskbell/command"
+	"deskbell/gateway"
+	"deskbell/notice"
+	"deskbell/roster"
+	"deskbell/store"
+	"deskbell/ticket"
+)
+
+// turn is one message being answered.
+type turn struct {
+	desk    *Desk
+	row     store.Inbound
+	person  roster.Person
+	context command.Context
+}
+
+func (t *turn) run(ctx context.Context, intent command.Intent) error {
+	switch i := intent.(type) {
+	case command.Act:
+		return t.act(ctx, i)
+	case command.Do:
+		return t.do(ctx, i)
+	case command.Query:
+		return t.query(ctx, i)
+	case command.Ask:
+		return t.say(ctx, i.Message, t.listed(i.Values, i.List), func(m *command.Memory) { m.Question = &i.Question })
+	case command.Say:
+		return t.say(ctx, i.Message, t.listed(i.Values, i.List), settle(i.Settles))
+	}
+	return t.desk.Store.Drop(ctx, t.row.ID, "needs no answer")
+}
+
+func settle(settles bool) func(*command.Memory) {
+	if !settles {
+		return nil
+	}
+	return func(m *command.Memory) { m.Question = nil }
+}
+
+func (t *turn) listed(values map[string]string, list []command.Ticket) map[string]string {
+	out := map[string]string{}
+	for k, v := range values {
+		out[k] = v
+	}
+	if len(list) > 0 {
+		out["list"] = notice.List(items(list)...)
+	}
+	return out
+}
+
+func items(list []command.Ticket) []notice.Item {
+	out := make([]notice.Item, len(list))
+	for i, t := range list {
+		out[i] = notice.Item{Number: t.Number, Subject: t.Subject}
+	}
+	return out
+}
+
+// act hands a command to its ticket. The ticket's notices are the answer.
+func (t *turn) act(ctx context.Context, a command.Act) error {
+	if a.Settles {
+		if err := t.remember(ctx, settle(true)); err != nil {
+			return err
+		}
+	}
+	base := Act{Person: t.person, Channel: string(t.row.Channel), Verb: a.Verb, Text: a.Text}
+	if a.Until != "" {
+		until, _, ok := command.When(a.Until, t.context.Now, t.desk.Zone)
+		if !ok {
+			return t.say(ctx, "snooze_when", map[string]string{"n": strconv.Itoa(a.Tickets[0])}, nil)
+		}
+		base.Until = until
+	}
+	if a.To != "" {
+		to, found, err := t.colleague(ctx, a)
+		if err != nil || !found {
+			return err
+		}
+		base.To = to
+	}
+	if len(a.Tickets) > 1 {
+		return t.actOnMany(ctx, base, a)
+	}
+	base.ID, base.Number = t.row.Key, a.Tickets[0]
+	if known, err := t.known(ctx, base.Number); err != nil || !known {
+		return err
+	}
+	c, err := t.desk.command(ctx, base)
+	if invalid, ok := errors.AsType[*InvalidError](err); ok {
+		return t.say(ctx, "err_text", map[string]string{"n": strconv.Itoa(base.Number), "guess": invalid.Problem}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	c.Confirmed = a.Confirmed
+	if err := t.desk.signal(ctx, c, base.Number); err != nil {
+		return err
+	}
+	return t.desk.Store.HandedOver(ctx, t.row.ID)
+}
+
+// known answers for a ticket that does not exist, or is not the requester's:
+// both sound the same.
+func (t *turn) known(ctx context.Context, number int) (bool, error) {
+	tk, err := t.desk.Store.Ticket(ctx, number)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return false, err
+	}
+	n := map[string]string{"n": strconv.Itoa(number)}
+	if !t.person.Works() && (err != nil || tk.Requester.ID != t.person.ID) {
+		return false, t.say(ctx, "req_not_yours", n, nil)
+	}
+	if err != nil {
+		return false, t.say(ctx, "err_number", n, nil)
+	}
+	return true, nil
+}
+
+// colleague finds the person whose name was typed, or says why not.
+func (t *turn) colleague(ctx context.Context, a command.Act) (id string, found bool, err error) {
+	members, err := t.desk.Store.Members(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	var exact, begin []roster.Member
+	for _, m := range members {
+		switch {
+		case m.ID == t.person.ID:
+		case strings.EqualFold(m.Name, a.To) || strings.EqualFold(m.ID, a.To):
+			exact = append(exact, m)
+		case strings.HasPrefix(strings.ToLower(m.Name), strings.ToLower(a.To)):
+			begin = append(begin, m)
+		}
+	}
+	if len(exact) == 1 && len(begin) == 0 {
+		return exact[0].ID, true, nil
+	}
+	candidates := append(exact, begin...)
+	values := map[string]string{"who": a.To, "n": strconv.Itoa(a.Tickets[0])}
+	switch len(candidates) {
+	case 1:
+		return candidates[0].ID, true, nil
+	case 0:
+		return "", false, t.say(ctx, "pass_nobody", values, nil)
+	}
+	names := make([]string, len(candidates))
+	for i, m := range candidates {
+		names[i] = m.Name
+	}
+	values["list"] = strings.Join(names, ", ")
+	return "", false, t.say(ctx, "pass_which", values, nil)
+}
+
+// actOnMany does the same to several tickets and answers once. Each ticket is
+// waited for.
+func (t *turn) actOnMany(ctx context.Context, base Act, a command.Act) error {
+	var done, not []notice.Item
+	for _, number := range a.Tickets {
+		act := base
+		act.ID, act.Number = fmt.Sprintf("%s#%d", t.row.Key, number), number
+		act.Quiet = true // this turn answers
+		switch _, err := t.desk.Do(ctx, act); {
+		case err == nil:
+			done = append(done, notice.Item{Number: number})
+		case errors.Is(err, ErrUndecided) || errors.Is(err, ErrUnavailable):
+			return err
+		default:
+			if r, ok := ticket.Refused(err); ok && r.Harmless() {
+				done = append(done, notice.Item{Number: number})
+			} else {
+				not = append(not, notice.Item{Number: number})
+			}
+		}
+	}
+	message := "many_done"
+	if a.Verb == ticket.Take {
+		message = "take_some"
+	}
+	switch {
+	case len(not) == 0:
+		message += "_all"
+	case len(done) == 0:
+		message += "_none"
+	}
+	return t.say(ctx, message, map[string]string{"list": notice.List(done...), "list2": notice.List(not...)}, nil)
+}
+
+// do is what is not done to a ticket.
+func (t *turn) do(ctx context.Context, i command.Do) error {
+	switch i.Kind {
+	case command.DoNew:
+		return t.open(ctx, i)
+	case command.DoAway:
+		return t.away(ctx, i)
+	case command.DoBack:
+		return t.back(ctx)
+	case command.DoStop:
+		return t.stop(ctx)
+	case command.DoStart:
+		if err := t.desk.Store.SetStopped(ctx, t.person.ID, false); err != nil {
+			return err
+		}
+		return t.say(ctx, "start_ok", t.desk.urls(), nil)
+	case command.DoUnreachable:
+		return t.unreachable(ctx)
+	}
+	return fmt.Errorf("unknown deed %q", i.Kind)
+}
+
+// open makes a ticket of a text. The ticket's own first notice is the answer.
+func (t *turn) open(ctx context.Context, i command.Do) error {
+	subject, body := i.Text, ""
+	if r := []rune(subject); len(r) > maxSubject || strings.Contains(subject, "\n") {
+		first, _, _ := strings.Cut(subject, "\n")
+		subject, body = clip(strings.TrimSpace(first), maxSubject), i.Text
+	}
+	_, _, err := t.desk.Submit(ctx, Submission{
+		Subject: subject, Body: body, Requester: t.person.ID, Group: t.person.Group, Channel: string(t.row.Channel),
+		Key: t.row.Key, Scope: "message", Hash: t.row.Key,
+	})
+	if _, ok := errors.AsType[*InvalidError](err); ok {
+		return t.say(ctx, "err_text", map[string]string{"n": "", "guess": "NEW my screen is dark"}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	if i.Settles {
+		if err := t.remember(ctx, settle(true)); err != nil {
+			return err
+		}
+	}
+	return t.desk.Store.Drop(ctx, t.row.ID, "opened a ticket, whose notice is the answer")
+}
+
+func clip(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-3]) + "..."
+	}
+	return s
+}
+
+func (t *turn) away(ctx context.Context, i command.Do) error {
+	until := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	said := ""
+	if i.Until != "" {
+		if at, _, ok := command.When(i.Until, t.context.Now, t.desk.Zone); ok {
+			until = at
+			said = notice.Until(at, t.context.Now, t.desk.Zone, t.person.Language)
+		}
+	}
+	if err := t.desk.Store.SetAway(ctx, t.person.ID, until, i.Text); err != nil {
+		return err
+	}
+	t.desk.watchers.tell(Change{Kind: "agent"})
+	return t.say(ctx, "away_ok", map[string]string{"until": said, "list": notice.List(items(t.context.Held)...)}, settle(i.Settles))
+}
+
+func (t *turn) back(ctx context.Context) error {
+	if err := t.desk.Store.SetAway(ctx, t.person.ID, time.Time{}, ""); err != nil {
+		return err
+	}
+	t.desk.watchers.tell(Change{Kind: "agent"})
+	counts, err := t.desk.Store.Counts(ctx)
+	if err != nil {
+		return err
+	}
+	if counts.New == 0 {
+		return t.say(ctx, "back_none", nil, nil)
+	}
+	return t.say(ctx, "back_ok", map[string]string{"count": strconv.Itoa(counts.New), "age": notice.Age(t.context.Now.Sub(counts.Oldest), t.person.Language)}, nil)
+}
+
+// stop is the law: no more texts. Whoever is in the on-call chain is then
+// unreachable by text, which the managers must know.
+func (t *turn) stop(ctx context.Context) error {
+	if err := t.desk.Store.SetStopped(ctx, t.person.ID, true); err != nil {
+		return err
+	}
+	if err := t.say(ctx, "stop_ok", nil, nil); err != nil {
+		return err
+	}
+	if !t.person.Works() {
+		return nil
+	}
+	members, err := t.desk.Store.Members(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		via, ok := roster.Reach(m)
+		if !m.Is(roster.Manager) || !ok || m.ID == t.person.ID {
+			continue
+		}
+		if err := t.desk.tell(ctx, m.Person, gateway.Channel(via), "mgr_stop", map[string]string{"who": t.person.Name}, "stop/"+t.row.Key+"/"+m.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unreachable treats an automatic reply as a decline of everything on offer.
+func (t *turn) unreachable(ctx context.Context) error {
+	for _, o := range t.context.Offers {
+		act := Act{ID: fmt.Sprintf("%s#%d", t.row.Key, o.Ticket), Person: t.person, Channel: string(t.row.Channel), Number: o.Ticket, Verb: ticket.Decline, Quiet: true}
+		c, err := t.desk.command(ctx, act)
+		if err != nil {
+			return err
+		}
+		if err := t.desk.signal(ctx, c, o.Ticket); err != nil {
+			return err
+		}
+	}
+	return t.desk.Store.Drop(ctx, t.row.ID, "an automatic reply")
+}
+
+func (t *turn) say(ctx context.Context, message string, values map[string]string, change func(*command.Memory)) error {
+	return t.desk.say(ctx, t.row, t.person, message, values, reply{key: "answer/" + t.row.Key, finish: true, change: change})
+}
+
+// remember changes the conversation without an answer.
+func (t *turn) remember(ctx context.Context, change func(*command.Memory)) error {
+	_, err := t.desk.Store.Write(ctx, store.Write{Contexts: []store.ContextChange{{Person: t.person.ID, Change: changeMemory(t.context.Now, change)}}})
+	return err
+}
+
+// reply is how a message is answered.
+type reply struct {
+	key    string // of the delivery
+	finish bool   // the message is answered by it
+	change func(*command.Memory)
+}
+
+// say answers a message, where it came from.
+func (d *Desk) say(ctx context.Context, row store.Inbound, to roster.Person, message string, values map[string]string, r reply) error {
+	w := store.Write{}
+	if r.finish {
+		w.Answers = row.Key
+	}
+	if to.ID != "" && r.change != nil {
+		w.Contexts = []store.ContextChange{{Person: to.ID, Change: changeMemory(d.Clock.Now(), r.change)}}
+	}
+	if notice.Has(message, string(row.Channel)) {
+		text, err := notice.Render(notice.Message{ID: message, Channel: string(row.Channel), Language: to.Language, Values: d.common(values)})
+		if err != nil {
+			return fmt.Errorf("word %s: %w", message, err)
+		}
+		w.Outgoing = []store.Outgoing{{Key: r.key, Channel: row.Channel, Person: to.ID, Address: row.ReplyTo, Reason: message, Text: text.Body}}
+	}
+	if _, err := d.Store.Write(ctx, w); err != nil {
+		return err
+	}
+	if r.finish {
+		d.finished(row.Key)
+	}
+	return nil
+}
+
+// tell writes to a person unasked.
+func (d *Desk) tell(ctx context.Context, to roster.Person, via gateway.Channel, message string, values map[string]string, key string) error {
+	if !notice.Has(message, string(via)) {
+		return nil
+	}
+	text, err := notice.Render(notice.Message{ID: message, Channel: string(via), Language: to.Language, Values: d.common(values)})
+	if err != nil {
+		return fmt.Errorf("word %s: %w", message, err)
+	}
+	address := to.Phone
+	if via == gateway.IM {
+		address = to.JID
+	}
+	_, err = d.Store.Write(ctx, store.Write{Outgoing: []store.Outgoing{{Key: key, Channel: via, Person: to.ID, Address: address, Reason: message, Text: text.Body}}})
+	return err
+}
+
+func (d *Desk) urls() map[string]string { return map[string]string{"url": d.URL} }
+
+// common adds what any text may speak of.
+func (d *Desk) common(values map[string]string) map[string]string {
+	out := map[string]string{"url": d.URL, "org": d.Org}
+	for k, v := range values {
+		out[k] = v
+	}
+	return out
+}
+
+// reportFailures tells tickets of pages that did not arrive.
+func (d *Desk) reportFailures(ctx context.Context) {
+	failed, err := d.Store.FailedAlerts(ctx, 100)
+	if err != nil {
+		if ctx.Err() == nil {
+			d.Log.WarnContext(ctx, "cannot look for failed alerts", slog.Any("error", err))
+		}
+		return
+	}
+	for _, f := range failed {
+		if slices.Contains([]string{"page", "mgr_nobody"}, f.Reason) {
+			c := ticket.Command{ID: "lost/" + f.Key, Verb: ticket.LostPage, Actor: ticket.System, To: ticket.Party{ID: f.Person, Via: string(f.Channel)}, Text: f.Why}
+			if err := d.signal(ctx, c, f.Ticket); err != nil {
+				d.Log.WarnContext(ctx, "cannot tell a ticket that a page failed", slog.Int("ticket", f.Ticket), slog.Any("error", err))
+				continue
+			}
+		}
+		if err := d.Store.Reported(ctx, f.ID); err != nil {
+			d.Log.WarnContext(ctx, "cannot note a failed alert", slog.Any("error", err))
+		}
+	}
+}
