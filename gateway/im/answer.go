@@ -1,0 +1,124 @@
+package im
+
+import (
+	"context"
+	"encoding/xml"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/mattn/go-xmpp"
+)
+
+type discoInfo struct {
+	XMLName  xml.Name  `xml:"http://jabber.org/protocol/disco#info query"`
+	Identity identity  `xml:"identity"`
+	Features []feature `xml:"feature"`
+}
+
+type identity struct {
+	Category string `xml:"category,attr"`
+	Type     string `xml:"type,attr"`
+	Name     string `xml:"name,attr"`
+}
+
+type feature struct {
+	Var string `xml:"var,attr"`
+}
+
+type discoItems struct {
+	XMLName xml.Name `xml:"http://jabber.org/protocol/disco#items query"`
+}
+
+type version struct {
+	XMLName xml.Name `xml:"jabber:iq:version query"`
+	Name    string   `xml:"name"`
+	Version string   `xml:"version"`
+}
+
+type unavailable struct {
+	XMLName   xml.Name `xml:"error"`
+	Type      string   `xml:"type,attr"`
+	Condition struct{} `xml:"urn:ietf:params:xml:ns:xmpp-stanzas service-unavailable"`
+}
+
+// answers are what a person of the directory may ask of us. The ping is not among
+// them: the library answers it by itself, to anybody who knows our resource.
+var answers = map[xml.Name]func() any{
+	{Space: nsDiscoInfo, Local: "query"}: func() any {
+		return discoInfo{
+			Identity: identity{Category: "client", Type: "bot", Name: "Deskbell"},
+			Features: []feature{{nsDiscoInfo}, {nsDiscoItem}, {nsPing}, {nsReceipts}, {nsVersion}},
+		}
+	},
+	{Space: nsDiscoItem, Local: "query"}: func() any { return discoItems{} },
+	{Space: nsVersion, Local: "query"}: func() any {
+		v := version{Name: "Deskbell", Version: "unreleased"}
+		if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+			v.Version = info.Main.Version
+		}
+		return v
+	},
+}
+
+// answer deals with what others ask of us: subscriptions and IQ requests.
+func (g *Gateway) answer(ctx context.Context, s *session, asked <-chan any) {
+	for {
+		select {
+		case <-s.done:
+			return
+		case request := <-asked:
+			var err error
+			switch r := request.(type) {
+			case xmpp.Presence:
+				err = g.answerSubscription(ctx, s, bare(r.From))
+			case xmpp.IQ:
+				err = g.answerIQ(ctx, s, r)
+			}
+			if err != nil {
+				g.log.Warn("im: answer a request", slog.Any("error", err))
+			}
+		}
+	}
+}
+
+// answerSubscription lets people of the directory see the desk, and asks to see
+// them. Strangers hear nothing; the server repeats their request at each login.
+func (g *Gateway) answerSubscription(ctx context.Context, s *session, from string) error {
+	known, err := g.directory.Known(ctx, from)
+	if err != nil || !known {
+		return err
+	}
+	if err := s.write(ctx, presence{To: from, Type: "subscribed"}); err != nil {
+		return err
+	}
+	return s.write(ctx, presence{To: from, Type: "subscribe"})
+}
+
+// answerIQ answers every request: the server does not do it for us, and whoever
+// asked would wait for ever.
+func (g *Gateway) answerIQ(ctx context.Context, s *session, asked xmpp.IQ) error {
+	query := rootOf(asked.Query)
+	reply := iq{To: asked.From, Type: "result", ID: asked.ID}
+	own := asked.From == "" || asked.From == bare(g.config.JID)
+	switch build := answers[query]; {
+	case query.Space == nsPing && asked.Type == "get":
+		return nil
+	case own && query.Space == nsRoster && asked.Type == "set":
+		if err := g.noteRoster(asked.Query); err != nil {
+			return err
+		}
+	case build != nil && asked.Type == "get" && g.known(ctx, asked.From):
+		reply.Payload = build()
+	default:
+		reply.Type, reply.Payload = "error", unavailable{Type: "cancel"}
+	}
+	return s.write(ctx, reply)
+}
+
+func (g *Gateway) known(ctx context.Context, jid string) bool {
+	known, err := g.directory.Known(ctx, bare(jid))
+	if err != nil {
+		g.log.Error("im: look up JID", slog.Any("error", err))
+	}
+	return known && err == nil
+}

@@ -1,0 +1,295 @@
+package im
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+	"unicode/utf8"
+
+	"deskbell/gateway"
+
+	"github.com/mattn/go-xmpp"
+)
+
+const (
+	pageSize = 50       // messages per archive page
+	maxText  = 64 << 10 // bytes of one message's text; the rest is cut
+)
+
+// position is the last archive entry that was dealt with. Entries that are no
+// message of anybody move it in memory only: they are read again after a restart,
+// without harm.
+type position struct {
+	known bool
+	id    string
+	stamp time.Time
+}
+
+// AnchorStore is what an inbox may have beyond gateway.Inbox. With it the first
+// login ever stores where in the archive the desk began; without it, messages that
+// arrive between the first login and a restart before the first message was kept
+// are not read.
+type AnchorStore interface {
+	Anchor(ctx context.Context, account, cursor string, stamp time.Time) error
+}
+
+// receive reads the archive whenever a live message rings, and every so often
+// without. Failures are of the inbox or of one request; the session stays.
+func (g *Gateway) receive(ctx context.Context, s *session) {
+	for {
+		wait := g.timing.poll
+		if err := g.drain(ctx, s); err != nil && ctx.Err() == nil {
+			g.log.Error("im: read archive", slog.Any("error", err))
+			wait = g.timing.retry
+		}
+		timer := time.NewTimer(wait)
+		bell := s.bell
+		if wait == g.timing.retry {
+			bell = nil
+		}
+		select {
+		case <-bell:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// drain deals with everything in the archive after the position.
+func (g *Gateway) drain(ctx context.Context, s *session) error {
+	if err := g.locate(ctx, s); err != nil {
+		return err
+	}
+	query := archiveQuery{Set: pageSet{After: g.position.id}}
+	for {
+		entries, complete, err := s.fetch(ctx, query)
+		if errors.Is(err, errRefused) && query.Set.After != "" && query.Form == nil {
+			g.log.Warn("im: archive cursor is unknown to the server, going back by time")
+			query = archiveQuery{Form: since(g.before(g.position.stamp))}
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("query archive: %w", err)
+		}
+		if err := g.accept(ctx, s, entries); err != nil {
+			return err
+		}
+		if complete || len(entries) == 0 {
+			return nil
+		}
+		query.Set.After = g.position.id
+	}
+}
+
+func (g *Gateway) before(stamp time.Time) time.Time {
+	if stamp.IsZero() {
+		return stamp
+	}
+	return stamp.Add(-g.timing.overlap)
+}
+
+// locate finds the position: the running process's own, else the inbox's cursor,
+// else, at the first login ever, the newest entry.
+func (g *Gateway) locate(ctx context.Context, s *session) error {
+	if g.position.known {
+		return nil
+	}
+	account := bare(g.config.JID)
+	id, stamp, err := g.inbox.Cursor(ctx, account)
+	if err != nil {
+		return fmt.Errorf("read archive cursor: %w", err)
+	}
+	if id == "" {
+		newest, _, err := s.fetch(ctx, archiveQuery{Set: pageSet{Max: 1, Before: new(string)}})
+		if err != nil {
+			return fmt.Errorf("find newest archive entry: %w", err)
+		}
+		if len(newest) > 0 {
+			id, stamp = newest[0].ID, newest[0].Forwarded.Delay.Stamp
+			if store, ok := g.inbox.(AnchorStore); ok {
+				if err := store.Anchor(ctx, account, id, stamp); err != nil {
+					return fmt.Errorf("store first archive cursor: %w", err)
+				}
+			}
+		}
+	}
+	g.position = position{known: true, id: id, stamp: stamp}
+	return nil
+}
+
+// fetch asks for one page of the archive, in archive order. An entry that cannot
+// be parsed is returned with its id only.
+func (s *session) fetch(ctx context.Context, query archiveQuery) (entries []archived, complete bool, err error) {
+	query.QueryID = randomHex(8)
+	if query.Set.Max == 0 {
+		query.Set.Max = pageSize
+	}
+	s.mu.Lock()
+	s.query, s.page = query.QueryID, nil
+	s.mu.Unlock()
+	answer, err := s.request(ctx, "", "set", query)
+	s.mu.Lock()
+	page := s.page
+	s.query, s.page = "", nil
+	s.mu.Unlock()
+	if err != nil {
+		return nil, false, err
+	}
+	var end archiveEnd
+	if err := xml.Unmarshal(answer.Query, &end); err != nil {
+		return nil, false, fmt.Errorf("parse end of archive page: %w", err)
+	}
+	for _, element := range page {
+		entry, _ := parseArchived(element) // without its parts it is nobody's message, and passed over
+		entries = append(entries, entry)
+	}
+	return entries, end.Complete, nil
+}
+
+// collect takes a live stanza that belongs to the archive query under way. Only
+// our own account sends those.
+func (s *session) collect(chat xmpp.Chat, own string) bool {
+	for _, e := range chat.OtherElem {
+		if e.XMLName.Space != nsArchive || e.XMLName.Local != "result" {
+			continue
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if (chat.Remote == "" || chat.Remote == own) && s.query != "" && attribute(e, "queryid") == s.query && len(s.page) < pageSize {
+			s.page = append(s.page, e)
+		}
+		return true
+	}
+	return false
+}
+
+// accept keeps the people's messages among the entries in one transaction, then
+// sends their receipts, then moves the position.
+func (g *Gateway) accept(ctx context.Context, s *session, entries []archived) error {
+	var messages []gateway.Message
+	var receipts []message
+	for _, e := range entries {
+		m, receipt, err := g.sort(ctx, s, e)
+		if err != nil {
+			return err
+		}
+		if m != nil {
+			messages = append(messages, *m)
+		}
+		if receipt != nil {
+			receipts = append(receipts, *receipt)
+		}
+	}
+	if len(messages) > 0 {
+		if _, err := g.inbox.Keep(ctx, messages); err != nil {
+			return fmt.Errorf("keep messages: %w", err)
+		}
+	}
+	if len(entries) > 0 {
+		last := entries[len(entries)-1]
+		g.position = position{known: true, id: last.ID, stamp: last.Forwarded.Delay.Stamp}
+	}
+	for _, r := range receipts {
+		if err := s.write(ctx, r); err != nil {
+			return fmt.Errorf("send receipt: %w", err)
+		}
+	}
+	return nil
+}
+
+// sort finds what one entry is: a message to keep, with the receipt it asks for;
+// the fate of a message of ours; or nothing.
+func (g *Gateway) sort(ctx context.Context, s *session, e archived) (*gateway.Message, *message, error) {
+	m := &e.Forwarded.Message
+	from := bare(m.From)
+	switch {
+	case from == "":
+		g.log.Warn("im: an archive entry cannot be read, passed over")
+		return nil, nil, nil
+	case from == bare(g.config.JID) || m.Type == "groupchat" || m.Type == "headline":
+		return nil, nil, nil
+	case m.Type == "error":
+		return nil, nil, g.bounced(ctx, e)
+	case m.Received != nil && addressedTo(m.Received.ID, from):
+		return nil, nil, g.receipt(ctx, gateway.Receipt{
+			Channel: gateway.IM, WireID: m.Received.ID, State: gateway.Delivered, At: e.Forwarded.Delay.Stamp,
+		})
+	}
+	text := m.text()
+	if text == "" && m.Encrypted == nil {
+		return nil, nil, nil
+	}
+	known, err := g.directory.Known(ctx, from)
+	if err != nil {
+		return nil, nil, fmt.Errorf("look up sender: %w", err)
+	}
+	switch {
+	case !known && !g.strangers.allow(from):
+		g.log.Warn("im: a stranger writes too much, messages dropped")
+		return nil, nil, nil
+	case m.Encrypted != nil && !known:
+		return nil, nil, nil
+	case m.Encrypted != nil:
+		return nil, &message{To: m.From, Type: "chat", ID: wireID("encrypted/"+e.ID, from), Body: encryptedAnswer}, nil
+	}
+	kept := &gateway.Message{
+		Channel: gateway.IM,
+		Key:     e.ID + "/" + from,
+		From:    from,
+		ReplyTo: m.From,
+		Text:    shorten(text, maxText),
+		SentAt:  e.Forwarded.Delay.Stamp,
+		Cursor:  e.ID,
+	}
+	if m.Reply != nil {
+		kept.Quotes = m.Reply.ID
+	}
+	if known && m.Request != nil && m.ID != "" {
+		return kept, &message{To: m.From, Type: m.Type, ID: randomHex(8), Received: &idRef{m.ID}}, nil
+	}
+	return kept, nil, nil
+}
+
+const encryptedAnswer = "I cannot read encrypted messages. Please turn encryption off for this chat and send it again."
+
+// bounced reports a message of ours that came back. The live copy hides its id;
+// the archive's has it.
+func (g *Gateway) bounced(ctx context.Context, e archived) error {
+	m := &e.Forwarded.Message
+	reason := "returned"
+	if m.Error != nil {
+		reason = m.Error.condition()
+	}
+	if !addressedTo(m.ID, m.From) {
+		g.log.Warn("im: a message came back that is not ours", slog.String("reason", reason))
+		return nil
+	}
+	return g.receipt(ctx, gateway.Receipt{
+		Channel: gateway.IM, WireID: m.ID, State: gateway.Failed, At: e.Forwarded.Delay.Stamp, Reason: reason,
+	})
+}
+
+func (g *Gateway) receipt(ctx context.Context, r gateway.Receipt) error {
+	if err := g.receipts.Receipt(ctx, r); err != nil {
+		return fmt.Errorf("store receipt: %w", err)
+	}
+	return nil
+}
+
+// shorten cuts a text to at most limit bytes, at a character.
+func shorten(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit]
+}
