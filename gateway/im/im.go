@@ -295,6 +295,9 @@ func (g *Gateway) announce(ctx context.Context, s *session) {
 func (g *Gateway) deliver(s *session, stanza any, asked chan<- any) {
 	switch v := stanza.(type) {
 	case xmpp.Chat:
+		if v.Type == "error" {
+			s.bounce(v)
+		}
 		if !s.collect(v, bare(g.config.JID)) {
 			ring(s.bell)
 		}

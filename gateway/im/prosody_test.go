@@ -220,6 +220,8 @@ func (p *prosody) tryLogin(user, resource string) (*person, error) {
 	c := &person{t: p.t, jid: client.JID(), client: client, link: link}
 	c.reader.Go(c.read)
 	p.t.Cleanup(c.leave)
+	c.send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>") // else no subscription reaches this client
+	c.iq("roster")
 	return c, nil
 }
 

@@ -2,11 +2,15 @@ package im
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"deskbell/gateway"
+
+	"github.com/mattn/go-xmpp"
 )
 
 var _ gateway.Sender = (*Gateway)(nil)
@@ -16,8 +20,8 @@ const sendAgain = time.Second
 
 // Send writes one message and waits for the proof that the server has it: its
 // answer to a ping that was written later. Sent means proven, Unknown written
-// without proof, Due that the server cannot have it, Failed that this message can
-// never be sent. All messages under way share pings; 64 may be without proof.
+// without proof, Due that the server cannot have it, Failed that it came back or
+// can never be sent. All messages under way share pings; 64 may be without proof.
 func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome {
 	to := d.To
 	if user, host, ok := strings.Cut(bare(to), "@"); !ok || user == "" || host == "" || bare(to) == bare(g.config.JID) {
@@ -41,6 +45,8 @@ func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome 
 		due.Reason = "too many messages under way"
 		return due
 	}
+	flight := s.takeOff(to)
+	defer s.land(to, flight)
 	err := s.write(ctx, stanza)
 	switch {
 	case errors.Is(err, errTooLong):
@@ -54,5 +60,61 @@ func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome 
 	if err != nil {
 		return gateway.Outcome{State: gateway.Unknown, WireIDs: []string{id}, Reason: "written, but the XMPP server did not confirm it"}
 	}
+	if reason := flight.reason(); reason != "" {
+		return gateway.Outcome{State: gateway.Failed, Reason: reason}
+	}
 	return gateway.Outcome{State: gateway.Sent, WireIDs: []string{id}}
+}
+
+// flight is a message between its write and its proof. The server's own bounce
+// comes in that time; it is not archived, and the library hides its id, so it is
+// told by its addressee. Bounces that come later are found in the archive.
+type flight struct{ returned chan string }
+
+func (f *flight) reason() string {
+	select {
+	case r := <-f.returned:
+		return r
+	default:
+		return ""
+	}
+}
+
+func (s *session) takeOff(to string) *flight {
+	f := &flight{returned: make(chan string, 1)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flights[bare(to)] = append(s.flights[bare(to)], f)
+	return f
+}
+
+func (s *session) land(to string, f *flight) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := slices.DeleteFunc(s.flights[bare(to)], func(other *flight) bool { return other == f })
+	if len(left) == 0 {
+		delete(s.flights, bare(to))
+		return
+	}
+	s.flights[bare(to)] = left
+}
+
+// bounce tells the oldest flight to that address that it came back.
+func (s *session) bounce(chat xmpp.Chat) {
+	reason := "returned"
+	for _, e := range chat.OtherElem {
+		var f failure
+		if e.XMLName.Local == "error" && xml.Unmarshal([]byte("<error>"+e.InnerXML+"</error>"), &f) == nil {
+			reason = f.condition()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.flights[bare(chat.Remote)] {
+		select {
+		case f.returned <- reason:
+			return
+		default: // has come back already
+		}
+	}
 }

@@ -48,6 +48,7 @@ type session struct {
 	waiting map[string]chan<- xmpp.IQ // our requests, by id
 	query   string                    // id of the archive query that is being answered
 	page    []xmpp.XMLElement         // its results so far
+	flights map[string][]*flight      // our messages without proof, by addressee
 	proof   chan struct{}             // closed when the server has answered a later ping
 }
 
@@ -97,6 +98,7 @@ func dial(ctx context.Context, c Config, t timing) (*session, error) {
 		prove:   make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		waiting: map[string]chan<- xmpp.IQ{},
+		flights: map[string][]*flight{},
 	}, nil
 }
 
