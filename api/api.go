@@ -1,0 +1,140 @@
+// Package api is the REST door: routes, the shapes of requests and answers,
+// errors as problem+json, tokens, and the OpenAPI document that describes them.
+// It knows HTTP and the desk. It knows no workflow engine and no database.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"deskbell/clock"
+	"deskbell/desk"
+	"deskbell/roster"
+	"deskbell/ticket"
+)
+
+// Desk is what the API needs of the desk. Its errors are those of package desk
+// and *ticket.Refusal; everything else becomes a 500 whose cause is only logged.
+type Desk interface {
+	// Submit keeps a new ticket; repeat says that Key brought it before.
+	Submit(ctx context.Context, s desk.Submission) (t ticket.Ticket, repeat bool, err error)
+	// Do carries out a verb and waits for its outcome.
+	Do(ctx context.Context, a desk.Act) (ticket.Ticket, error)
+	Ticket(ctx context.Context, number int) (ticket.Ticket, error)
+	// Tickets returns one page and the next page's cursor, empty on the last.
+	Tickets(ctx context.Context, f desk.Filter) (list []ticket.Ticket, next string, err error)
+	Timeline(ctx context.Context, number int) ([]desk.Line, error)
+	Agents(ctx context.Context) ([]desk.AgentView, error)
+	OnCall(ctx context.Context) (desk.OnCallView, error)
+	// Person returns desk.ErrNotFound for an unknown id.
+	Person(ctx context.Context, id string) (roster.Person, error)
+	// Authenticate returns desk.ErrUnknownToken for a token that does not count.
+	Authenticate(ctx context.Context, secret string) (desk.Caller, error)
+	// BeginRequest returns the stored answer to scope's request with this key, or
+	// desk.ErrKeyReused when the key came with another hash.
+	BeginRequest(ctx context.Context, scope, key, hash string) (status int, body []byte, stored bool, err error)
+	FinishRequest(ctx context.Context, scope, key string, status int, body []byte) error
+	// Ready returns what Deskbell stands on by name, nil for what is well.
+	Ready(ctx context.Context) map[string]error
+}
+
+// Config is what New takes beside the desk. Its zero value works.
+type Config struct {
+	Log     *slog.Logger         // nothing is logged when nil
+	Clock   clock.Clock          // the machine's when nil
+	Metrics *prometheus.Registry // what /metrics shows; one of its own when nil
+	Pages   http.Handler         // serves what is not the API's; nobody when nil
+	Version string               // of the API document
+}
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = clock.System{}
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+	if c.Version == "" {
+		c.Version = "dev"
+	}
+	return c
+}
+
+type server struct {
+	desk  Desk
+	clock clock.Clock
+	log   *slog.Logger
+	api   huma.API
+	pages http.Handler
+}
+
+// New returns the handler of the API, with the pages behind it. It is safe for
+// concurrent use and starts nothing.
+func New(cfg Config, d Desk) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(denyCrossOrigin))
+	return protection.Handler(routes(cfg.withDefaults(), d))
+}
+
+func routes(cfg Config, d Desk) *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	s := &server{desk: d, clock: cfg.Clock, log: cfg.Log, pages: cfg.Pages}
+	engine.Use(s.identify, observe(cfg.Log, cfg.Metrics), gin.CustomRecoveryWithWriter(nil, s.recovered), secure, s.authenticate)
+	engine.NoRoute(s.elsewhere)
+	engine.NoMethod(func(c *gin.Context) {
+		fail(c, newProblem(http.StatusMethodNotAllowed, "This address does not take "+c.Request.Method+"; see the Allow header."))
+	})
+
+	s.api = humagin.New(engine, describe(cfg.Version, s.problems))
+	s.ticketRoutes()
+	s.verbRoutes()
+	s.peopleRoutes()
+	s.operationRoutes(engine, cfg.Metrics)
+	return engine
+}
+
+// describe is huma without its defaults: no $schema links made from the Host
+// header, no documentation page from a CDN, and errors in our own shape.
+func describe(version string, problems huma.Transformer) huma.Config {
+	const prefix = "#/components/schemas/"
+	return huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title:       "Deskbell",
+				Version:     version,
+				Description: "A helpdesk whose tickets can be taken from a phone, a chat or here. Times are RFC 3339 in UTC; errors are problem+json (RFC 9457).",
+			},
+			Components: &huma.Components{
+				Schemas:         huma.NewMapRegistry(prefix, schemaName),
+				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}},
+			},
+		},
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{problems},
+	}
+}
+
+// elsewhere answers what no route of the API matches.
+func (s *server) elsewhere(c *gin.Context) {
+	if s.pages == nil || isAPI(c.Request.URL.Path) {
+		fail(c, newProblem(http.StatusNotFound, "There is nothing at this address."))
+		return
+	}
+	c.Status(http.StatusOK) // gin presets 404
+	s.pages.ServeHTTP(c.Writer, c.Request)
+}

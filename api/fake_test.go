@@ -1,0 +1,240 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"deskbell/desk"
+	"deskbell/roster"
+	"deskbell/ticket"
+)
+
+// fakeDesk keeps tickets in memory and decides by the real rules.
+type fakeDesk struct {
+	mu       sync.Mutex
+	now      time.Time
+	tickets  []ticket.Ticket // number 100 first
+	lines    map[int][]desk.Line
+	keys     map[string]storedRequest
+	commands map[string]ticket.Ticket // outcome by command id
+	done     int                      // commands that reached a ticket
+	fail     error                    // what every call returns, when set
+}
+
+type storedRequest struct {
+	hash   string
+	number int
+	status int
+	body   []byte
+}
+
+var people = map[string]roster.Person{
+	"ann":  {ID: "ann", Name: "Ann Ode", Roles: roster.Roles{roster.Requester}},
+	"rob":  {ID: "rob", Name: "Rob Quist", Roles: roster.Roles{roster.Requester}},
+	"bob":  {ID: "bob", Name: "Bob Ray", Roles: roster.Roles{roster.Agent}},
+	"eve":  {ID: "eve", Name: "Eve Lund", Roles: roster.Roles{roster.Agent, roster.OnCallee}},
+	"mia":  {ID: "mia", Name: "Mia Kerr", Roles: roster.Roles{roster.Manager}},
+	"root": {ID: "root", Name: "Root", Roles: roster.Roles{roster.Admin}},
+}
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func newFake() *fakeDesk {
+	f := &fakeDesk{now: noon}
+	f.reset()
+	return f
+}
+
+// reset forgets everything.
+func (f *fakeDesk) reset() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tickets, f.lines, f.keys, f.commands = nil, map[int][]desk.Line{}, map[string]storedRequest{}, map[string]ticket.Ticket{}
+}
+
+func (f *fakeDesk) Now() time.Time { return f.now }
+
+func (f *fakeDesk) lock() (func(), error) {
+	f.mu.Lock()
+	return f.mu.Unlock, f.fail
+}
+
+func (f *fakeDesk) Submit(_ context.Context, s desk.Submission) (ticket.Ticket, bool, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err != nil {
+		return ticket.Ticket{}, false, err
+	}
+	who, ok := people[s.Requester]
+	if !ok {
+		return ticket.Ticket{}, false, &desk.InvalidError{Field: "requester", Problem: "no such person"}
+	}
+	if old, ok := f.keys[s.Scope+"/"+s.Key]; s.Key != "" && ok {
+		if old.hash != s.Hash {
+			return ticket.Ticket{}, false, desk.ErrKeyReused
+		}
+		return f.tickets[old.number-100], true, nil
+	}
+	number := 100 + len(f.tickets)
+	f.keys[s.Scope+"/"+s.Key] = storedRequest{hash: s.Hash, number: number}
+	t, events := ticket.Open(ticket.Opening{Number: number, Subject: s.Subject, Body: s.Body, Requester: ticket.Party{ID: who.ID, Name: who.Name},
+		Channel: s.Channel, Priority: s.Priority, CreatedAt: f.now, Plan: ticket.Plan{Wave: ticket.Wave{Size: 2, Every: time.Minute}, Lease: time.Hour, AutoClose: 72 * time.Hour}}, f.now)
+	f.tickets = append(f.tickets, t)
+	f.tell(number, events)
+	return t, false, nil
+}
+
+func (f *fakeDesk) tell(number int, events []ticket.Event) {
+	for _, e := range events {
+		f.lines[number] = append(f.lines[number], desk.Line{Seq: e.Seq, At: e.At.In(time.FixedZone("X", 3600)), Actor: e.Actor.ID, Channel: e.Channel, Event: string(e.Kind), Text: e.Text})
+	}
+}
+
+func (f *fakeDesk) Do(_ context.Context, a desk.Act) (ticket.Ticket, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err != nil {
+		return ticket.Ticket{}, err
+	}
+	if t, ok := f.commands[a.ID]; ok {
+		return t, nil
+	}
+	i := a.Number - 100
+	if i < 0 || i >= len(f.tickets) {
+		return ticket.Ticket{}, desk.ErrNotFound
+	}
+	c := ticket.Command{ID: a.ID, Verb: a.Verb, Actor: ticket.Party{ID: a.Person.ID, Name: a.Person.Name}, Works: a.Person.Works(), Manages: a.Person.Is(roster.Manager),
+		Channel: a.Channel, Text: a.Text, Until: a.Until, Priority: a.Priority, Confirmed: a.Verb == ticket.Withdraw}
+	if a.To != "" && a.Verb == ticket.Merge {
+		if c.Number, err = strconv.Atoi(a.To); err != nil {
+			return ticket.Ticket{}, &desk.InvalidError{Field: "to", Problem: "not a ticket's number"}
+		}
+	} else if a.To != "" {
+		to, ok := people[a.To]
+		if !ok {
+			return ticket.Ticket{}, &desk.InvalidError{Field: "to", Problem: "no such person"}
+		}
+		c.To = ticket.Party{ID: to.ID, Name: to.Name}
+	}
+	t, events, err := ticket.Apply(f.tickets[i], c, f.now)
+	f.done++
+	if err != nil {
+		return ticket.Ticket{}, fmt.Errorf("apply: %w", err)
+	}
+	f.tickets[i], f.commands[a.ID] = t, t
+	f.tell(a.Number, events)
+	return t, nil
+}
+
+func (f *fakeDesk) Ticket(_ context.Context, number int) (ticket.Ticket, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err != nil {
+		return ticket.Ticket{}, err
+	}
+	if i := number - 100; i >= 0 && i < len(f.tickets) {
+		return f.tickets[i], nil
+	}
+	return ticket.Ticket{}, fmt.Errorf("ticket %d: %w", number, desk.ErrNotFound)
+}
+
+func (f *fakeDesk) Tickets(_ context.Context, q desk.Filter) ([]ticket.Ticket, string, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err != nil {
+		return nil, "", err
+	}
+	before := 1 << 30
+	if q.Cursor != "" {
+		if before, err = strconv.Atoi(q.Cursor); err != nil {
+			return nil, "", &desk.InvalidError{Field: "cursor", Problem: "not one of ours"}
+		}
+	}
+	var list []ticket.Ticket
+	for _, t := range slices.Backward(f.tickets) {
+		fits := t.Number < before && (len(q.Status) == 0 || slices.Contains(q.Status, t.Status)) &&
+			(q.Assignee == "" || q.Assignee == t.Assignee.ID) && (q.Requester == "" || q.Requester == t.Requester.ID)
+		if fits && len(list) == q.Limit {
+			return list, strconv.Itoa(list[len(list)-1].Number), nil
+		}
+		if fits {
+			list = append(list, t)
+		}
+	}
+	return list, "", nil
+}
+
+func (f *fakeDesk) Timeline(_ context.Context, number int) ([]desk.Line, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return f.lines[number], err
+}
+
+func (f *fakeDesk) Agents(context.Context) ([]desk.AgentView, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return []desk.AgentView{{ID: "bob", Name: "Bob Ray", Presence: "available", Since: noon.In(time.FixedZone("X", 3600))}, {ID: "eve", Name: "Eve Lund", Presence: "away", Reason: "lunch", Holding: []int{100}}}, err
+}
+
+func (f *fakeDesk) OnCall(context.Context) (desk.OnCallView, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return desk.OnCallView{Until: noon.Add(time.Hour), People: []string{"eve"}}, err
+}
+
+func (f *fakeDesk) Person(_ context.Context, id string) (roster.Person, error) {
+	p, ok := people[id]
+	if !ok {
+		return p, desk.ErrNotFound
+	}
+	return p, nil
+}
+
+// Authenticate takes a person's id with "-token" behind it; root's has the scope.
+func (f *fakeDesk) Authenticate(_ context.Context, secret string) (desk.Caller, error) {
+	for id, p := range people {
+		if secret == id+"-token" {
+			c := desk.Caller{Person: p}
+			if id == "root" {
+				c.Scopes = []string{"admin"}
+			}
+			return c, nil
+		}
+	}
+	return desk.Caller{}, desk.ErrUnknownToken
+}
+
+func (f *fakeDesk) BeginRequest(_ context.Context, scope, key, hash string) (int, []byte, bool, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err != nil {
+		return 0, nil, false, err
+	}
+	old, ok := f.keys[scope+"/"+key]
+	if ok && old.hash != hash {
+		return 0, nil, false, desk.ErrKeyReused
+	}
+	if !ok {
+		f.keys[scope+"/"+key] = storedRequest{hash: hash}
+	}
+	return old.status, old.body, old.status != 0, nil
+}
+
+func (f *fakeDesk) FinishRequest(_ context.Context, scope, key string, status int, body []byte) error {
+	unlock, err := f.lock()
+	defer unlock()
+	old := f.keys[scope+"/"+key]
+	old.status, old.body = status, body
+	f.keys[scope+"/"+key] = old
+	return err
+}
+
+func (f *fakeDesk) Ready(context.Context) map[string]error {
+	unlock, err := f.lock()
+	defer unlock()
+	return map[string]error{"database": err, "temporal": nil}
+}

@@ -1,0 +1,243 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
+
+	"deskbell/desk"
+	"deskbell/ticket"
+)
+
+// Problem is an error as RFC 9457 has it.
+type Problem struct {
+	Type   string `json:"type" doc:"What kind of problem this is; about:blank when the status says all." example:"urn:deskbell:problem:owned"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+	*Conflict
+	Errors    []FieldError `json:"errors,omitempty" nullable:"false" doc:"What is wrong with the input."`
+	RequestID string       `json:"request_id,omitempty" doc:"Names this request in the server's log."`
+
+	headers http.Header
+}
+
+// Conflict is what a 409 says about the ticket.
+type Conflict struct {
+	Holder     *string    `json:"holder" required:"false" doc:"Who has the ticket, or had it last: a person's id. Null when nobody has it. Only in a 409."`
+	HolderName string     `json:"holder_name,omitempty"`
+	Since      *time.Time `json:"since,omitempty"`
+}
+
+// FieldError is one thing that is wrong with the input.
+type FieldError struct {
+	Field   string `json:"field" doc:"The name in the body; a parameter has its place in front." example:"subject"`
+	Message string `json:"message"`
+}
+
+func (p *Problem) Error() string             { return p.Title + ": " + p.Detail }
+func (p *Problem) GetStatus() int            { return p.Status }
+func (p *Problem) GetHeaders() http.Header   { return p.headers }
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+func newProblem(status int, detail string) *Problem {
+	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail}
+}
+
+func named(name string, status int, title, detail string) *Problem {
+	return &Problem{Type: "urn:deskbell:problem:" + strings.ReplaceAll(name, "_", "-"), Title: title, Status: status, Detail: detail}
+}
+
+// invalid is a 422 that names what is wrong.
+func invalid(wrong ...FieldError) *Problem {
+	p := named("invalid", http.StatusUnprocessableEntity, "The input is not valid", "")
+	p.Errors = wrong
+	if len(wrong) > 0 {
+		p.Detail = wrong[0].Field + ": " + wrong[0].Message
+	}
+	return p
+}
+
+func retry(p *Problem, seconds string) *Problem {
+	p.headers = http.Header{}
+	p.headers.Set("Retry-After", seconds)
+	return p
+}
+
+// problem turns an error of the desk into what the client may know of it.
+func (s *server) problem(ctx context.Context, err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	if r, ok := ticket.Refused(err); ok {
+		return refused(r)
+	}
+	if e, ok := errors.AsType[*desk.InvalidError](err); ok {
+		return invalid(FieldError{e.Field, e.Problem})
+	}
+	switch {
+	case errors.Is(err, desk.ErrNotFound):
+		return named("no_such_ticket", http.StatusNotFound, "No such ticket", "There is no such ticket, or it is not yours.")
+	case errors.Is(err, desk.ErrKeyReused):
+		return named("key_reused", http.StatusUnprocessableEntity, "The Idempotency-Key is used already", "This Idempotency-Key came with another request before. Use a new key for a new request.")
+	case errors.Is(err, desk.ErrUnknownToken):
+		return unauthorized("This token is not known, or no longer valid.")
+	case errors.Is(err, desk.ErrUnavailable):
+		s.log.WarnContext(ctx, "database away", slog.String("request_id", requestID(ctx)), slog.Any("error", err))
+		return retry(named("unavailable", http.StatusServiceUnavailable, "The helpdesk cannot be reached", "Nothing was kept. Try again in a moment."), "2")
+	case errors.Is(err, desk.ErrUndecided), errors.Is(err, context.DeadlineExceeded):
+		return retry(named("undecided", http.StatusGatewayTimeout, "The ticket has not answered yet",
+			"The request may still take effect. Repeat it with the same Idempotency-Key to learn its outcome; it will not act twice."), "1")
+	case ctx.Err() != nil:
+		return newProblem(statusClientGone, "The client went away.")
+	}
+	s.log.ErrorContext(ctx, "request failed", slog.String("request_id", requestID(ctx)), slog.Any("error", err))
+	return internal()
+}
+
+// statusClientGone is what nginx logs for a client that did not wait.
+const statusClientGone = 499
+
+func internal() *Problem {
+	return newProblem(http.StatusInternalServerError, "Something went wrong on our side. The request_id finds it in the log.")
+}
+
+func unauthorized(detail string) *Problem {
+	p := named("unauthorized", http.StatusUnauthorized, "A valid token is needed", detail)
+	p.headers = http.Header{}
+	p.headers.Set("WWW-Authenticate", `Bearer realm="deskbell"`)
+	return p
+}
+
+// refusals words what the rules forbid. Held marks the ones whose person is the
+// ticket's holder.
+var refusals = map[ticket.Message]struct {
+	Title, Detail string
+	Held          bool
+}{
+	"take_lost":         {"Somebody else was faster", "{who} took this ticket first.", true},
+	"owned":             {"Somebody else has this ticket", "{who} has this ticket.", true},
+	"take_again":        {"The ticket is yours already", "You have this ticket already.", true},
+	"decline_ok":        {"The ticket was not offered to you", "There is nothing to decline.", false},
+	"take_closed":       {"The ticket is over", "This ticket is solved or closed.", true},
+	"take_withdrawn":    {"The ticket was withdrawn", "Whoever asked has withdrawn this ticket.", false},
+	"release_not_yours": {"The ticket is not yours", "{who} has this ticket; only the holder can give it back.", true},
+	"done_already":      {"The ticket is over", "This ticket is solved or closed already.", true},
+	"done_not_taken":    {"Nobody has taken this ticket", "Claim the ticket first.", false},
+	"ask_not_taken":     {"Nobody has taken this ticket", "Claim the ticket first.", false},
+	"open_already":      {"The ticket is open", "This ticket is open and waits for somebody.", false},
+	"req_too_late":      {"Too late for this ticket", "This ticket is closed. Submit a new one.", true},
+	"undo_none":         {"Nothing to undo", "There is nothing of yours here that can still be undone.", false},
+	"undo_moved":        {"The ticket has moved on", "{who} has done something to this ticket since.", false},
+	"manager_only":      {"Only a manager may do this", "Only a manager may do this.", false},
+	"takeover_urgent":   {"Not by text message", "An urgent ticket cannot be taken over by text message.", false},
+	"req_agents_only":   {"Only agents may do this", "Only people who work on tickets may do this.", false},
+	"req_not_yours":     {"Not your ticket", "Only whoever asked for help may do this.", false},
+}
+
+func refused(r *ticket.Refusal) *Problem {
+	words, ok := refusals[r.Message]
+	if !ok {
+		words.Title, words.Detail = "Not possible now", "The ticket's rules do not allow this now."
+	}
+	status := http.StatusConflict
+	if r.Forbidden() {
+		status = http.StatusForbidden
+	}
+	who := r.Who.Name
+	if who == "" {
+		who = "Somebody else"
+	}
+	p := named(string(r.Message), status, words.Title, strings.ReplaceAll(words.Detail, "{who}", who))
+	if status != http.StatusConflict {
+		return p
+	}
+	p.Conflict = &Conflict{}
+	if words.Held && r.Who.ID != "" && r.Who.ID != ticket.System.ID {
+		p.Holder, p.HolderName = &r.Who.ID, r.Who.Name
+		if !r.At.IsZero() {
+			p.Since = new(r.At.UTC())
+		}
+	}
+	return p
+}
+
+// problems puts every error that huma writes into our shape: no echo of what the
+// client sent, no words of an internal error, and the request's id.
+func (s *server) problems(ctx huma.Context, _ string, v any) (any, error) {
+	switch e := v.(type) {
+	case *Problem:
+		p := *e
+		p.RequestID = requestID(ctx.Context())
+		return &p, nil
+	case *huma.ErrorModel:
+		p := s.translate(ctx.Context(), e)
+		p.RequestID = requestID(ctx.Context())
+		return p, nil
+	}
+	return v, nil
+}
+
+func (s *server) translate(ctx context.Context, e *huma.ErrorModel) *Problem {
+	if e.Status >= http.StatusInternalServerError {
+		s.log.ErrorContext(ctx, "request failed", slog.String("request_id", requestID(ctx)), slog.String("error", e.Detail))
+		p := internal()
+		p.Status, p.Title = e.Status, http.StatusText(e.Status)
+		return p
+	}
+	var wrong []FieldError
+	for _, d := range e.Errors {
+		wrong = append(wrong, fieldError(d))
+	}
+	switch e.Status {
+	case http.StatusUnprocessableEntity:
+		return invalid(wrong...)
+	case http.StatusUnsupportedMediaType:
+		return newProblem(e.Status, "Send JSON, with Content-Type: application/json.")
+	case http.StatusRequestEntityTooLarge:
+		return newProblem(e.Status, "The request is too large.")
+	}
+	p := newProblem(e.Status, e.Detail)
+	if len(wrong) > 0 {
+		p.Errors, p.Detail = wrong, wrong[0].Field+": "+wrong[0].Message
+	}
+	return p
+}
+
+// fieldError names a missing field by its own name, and every other one without
+// the "body." in front.
+func fieldError(d *huma.ErrorDetail) FieldError {
+	if name, ok := strings.CutPrefix(d.Message, "expected required property "); ok {
+		if name, ok = strings.CutSuffix(name, " to be present"); ok {
+			return FieldError{name, "is missing"}
+		}
+	}
+	return FieldError{strings.TrimPrefix(d.Location, "body."), d.Message}
+}
+
+// fail answers outside of huma, and ends the request.
+func fail(c *gin.Context, p *Problem) {
+	p.RequestID = requestID(c.Request.Context())
+	for name, values := range p.headers {
+		c.Writer.Header()[name] = values
+	}
+	write(c.Writer, p)
+	c.Abort()
+}
+
+func write(w http.ResponseWriter, p *Problem) {
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client is gone when this fails
+}
+
+func denyCrossOrigin(w http.ResponseWriter, _ *http.Request) {
+	write(w, newProblem(http.StatusForbidden, "A page of another site may not do this."))
+}

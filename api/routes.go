@@ -1,0 +1,149 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"deskbell/desk"
+)
+
+// op describes one route. Every route of the API can answer 401 and 422 too.
+func op(id, method, path, summary string, status int, errors ...int) huma.Operation {
+	o := huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status, Errors: errors, MaxBodyBytes: maxRequest}
+	if isAPI(path) {
+		o.Errors = append(o.Errors, http.StatusUnauthorized)
+		o.Security = []map[string][]string{{"token": {}}}
+	}
+	return o
+}
+
+// route registers a handler and puts our Problem in place of huma's in the
+// description of its errors.
+func route[I, O any](s *server, o huma.Operation, h func(context.Context, *I) (*O, error)) {
+	huma.Register(s.api, o, h)
+	schemas := s.api.OpenAPI().Components.Schemas
+	problem := schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	delete(schemas.Map(), "ErrorModel")
+	delete(schemas.Map(), "ErrorDetail")
+	for _, r := range operation(s.api.OpenAPI(), o.Method, o.Path).Responses {
+		if m := r.Content["application/problem+json"]; m != nil {
+			m.Schema = problem
+		}
+	}
+}
+
+func operation(doc *huma.OpenAPI, method, path string) *huma.Operation {
+	if method == http.MethodPost {
+		return doc.Paths[path].Post
+	}
+	return doc.Paths[path].Get
+}
+
+// schemaName names a schema after its type; the views of the desk lose the word.
+func schemaName(t reflect.Type, hint string) string {
+	return strings.TrimSuffix(huma.DefaultSchemaNamer(t, hint), "View")
+}
+
+type empty struct{}
+
+type agentsOutput struct {
+	Body []desk.AgentView `nullable:"false"`
+}
+
+type onCallOutput struct{ Body desk.OnCallView }
+
+func (s *server) peopleRoutes() {
+	route(s, op("agents", http.MethodGet, "/v1/agents", "Who works here, who is there, who is on what", http.StatusOK, 503), s.agents)
+	route(s, op("oncall", http.MethodGet, "/v1/oncall", "Who is called, in order, until when", http.StatusOK, 503), s.onCall)
+}
+
+func (s *server) agents(ctx context.Context, _ *empty) (*agentsOutput, error) {
+	agents, err := s.desk.Agents(ctx)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	out := &agentsOutput{Body: []desk.AgentView{}}
+	for _, a := range agents {
+		a.Since, a.LastSeen = a.Since.UTC(), a.LastSeen.UTC()
+		if a.Holding == nil {
+			a.Holding = []int{}
+		}
+		out.Body = append(out.Body, a)
+	}
+	return out, nil
+}
+
+func (s *server) onCall(ctx context.Context, _ *empty) (*onCallOutput, error) {
+	view, err := s.desk.OnCall(ctx)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	view.Until = view.Until.UTC()
+	if view.People == nil {
+		view.People = []string{}
+	}
+	return &onCallOutput{view}, nil
+}
+
+type healthOutput struct {
+	Body struct {
+		Status string `json:"status" enum:"ok"`
+	}
+}
+
+type readyOutput struct {
+	Status int
+	Body   struct {
+		Status string            `json:"status" enum:"ok,not ready"`
+		Checks map[string]string `json:"checks" doc:"ok, or failed; the log says why."`
+	}
+}
+
+// operationRoutes are for machines that look after this one. They need no token.
+func (s *server) operationRoutes(engine *gin.Engine, metrics *prometheus.Registry) {
+	route(s, op("healthz", http.MethodGet, "/healthz", "The process answers", http.StatusOK), func(context.Context, *empty) (*healthOutput, error) {
+		out := &healthOutput{}
+		out.Body.Status = "ok"
+		return out, nil
+	})
+	route(s, op("readyz", http.MethodGet, "/readyz", "What it stands on answers too", http.StatusOK), s.ready)
+	answers := operation(s.api.OpenAPI(), http.MethodGet, "/readyz").Responses
+	answers["503"] = &huma.Response{Description: "Something does not answer", Content: answers["200"].Content}
+	engine.GET("/metrics", gin.WrapH(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})))
+
+	doc := s.api.OpenAPI()
+	plain(doc, "metrics", "/metrics", "Counters for Prometheus", "text/plain")
+	plain(doc, "openapi", "/openapi.yaml", "This document", "application/yaml")
+	yaml, err := doc.YAML()
+	if err != nil {
+		panic(err) // the document is made of our own types
+	}
+	engine.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml; charset=utf-8", yaml) })
+}
+
+// plain describes a route that huma does not serve.
+func plain(doc *huma.OpenAPI, id, path, summary, contentType string) {
+	doc.AddOperation(&huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
+		Responses: map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: "string"}}}}}})
+}
+
+func (s *server) ready(ctx context.Context, _ *empty) (*readyOutput, error) {
+	out := &readyOutput{Status: http.StatusOK}
+	out.Body.Status, out.Body.Checks = "ok", map[string]string{}
+	for name, err := range s.desk.Ready(ctx) {
+		out.Body.Checks[name] = "ok"
+		if err != nil {
+			s.log.WarnContext(ctx, "not ready", slog.String("part", name), slog.Any("error", err))
+			out.Status, out.Body.Status, out.Body.Checks[name] = http.StatusServiceUnavailable, "not ready", "failed"
+		}
+	}
+	return out, nil
+}
