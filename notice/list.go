@@ -8,8 +8,8 @@ import (
 
 // Item is one entry of a list: a ticket, or, without a number, a name or a line.
 type Item struct {
-	Number int
-	Text   string
+	Number  int
+	Subject string
 }
 
 // Separators inside a value that is a list. They are control characters, which no
@@ -30,7 +30,7 @@ func List(list ...Item) string {
 			b.WriteString(strconv.Itoa(it.Number))
 		}
 		b.WriteString(unitMark)
-		b.WriteString(strings.NewReplacer(recordMark, " ", unitMark, " ").Replace(it.Text))
+		b.WriteString(strings.NewReplacer(recordMark, " ", unitMark, " ").Replace(it.Subject))
 	}
 	return b.String()
 }
@@ -48,7 +48,7 @@ func Numbers(numbers ...int) string {
 func Names(names ...string) string {
 	list := make([]Item, len(names))
 	for i, n := range names {
-		list[i].Text = n
+		list[i].Subject = n
 	}
 	return List(list...)
 }
@@ -59,9 +59,25 @@ type items []Item
 // so that nothing is left when they are empty.
 func bringsSpace(name string) bool { return name == "PRIO" || name == "until" }
 
-// split reads a value: a list, or one text.
+// Lines is List for {lines}.
+func Lines(list ...Item) string { return List(list...) }
+
+// flatten writes a value of List that stands within another text.
+func flatten(value string) string {
+	before, list, ok := strings.Cut(value, recordMark)
+	if !ok {
+		return value
+	}
+	return before + split("list", recordMark+list, false).join(", ", unlimited)
+}
+
+// split reads a value: a list, lines, or one text.
 func split(name, value string, lines bool) items {
+	if name == "lines" && strings.Contains(value, "\n") && !strings.Contains(value, recordMark) {
+		value = Names(strings.Split(value, "\n")...)
+	}
 	if !strings.HasPrefix(value, recordMark) {
+		value = flatten(value)
 		text := clean(value, lines)
 		if text == "" {
 			return nil
@@ -69,7 +85,7 @@ func split(name, value string, lines bool) items {
 		if bringsSpace(name) {
 			text += " "
 		}
-		return items{{Text: text}}
+		return items{{Subject: text}}
 	}
 	var list items
 	for record := range strings.SplitSeq(value[len(recordMark):], recordMark) {
@@ -95,7 +111,7 @@ func (l items) write(name string, limit int) string {
 	case limit == unlimited || !isFlexible(name):
 		return l.join(gap, unlimited)
 	case !isList:
-		return cut(l[0].Text, limit)
+		return cut(l[0].Subject, limit)
 	}
 	for each := 40; each >= 8; each -= 2 {
 		if s := l.join(gap, each); graphemes(s) <= limit {
@@ -119,7 +135,7 @@ func isFlexible(name string) bool { return slices.Contains(flexible, name) }
 func (l items) join(gap string, each int) string {
 	parts := make([]string, len(l))
 	for i, it := range l {
-		text := it.Text
+		text := it.Subject
 		switch {
 		case it.Number == 0:
 			if each < unlimited {

@@ -106,13 +106,13 @@ func Has(id, channel string) bool {
 }
 
 // Needs returns the names of the values that a message needs on a channel.
-func Needs(id, channel, language string) []string {
+func Needs(id, channel, lang string) []string {
 	m := texts[id]
 	if m == nil {
 		return nil
 	}
 	var names []string
-	for _, p := range m.form(channel, language) {
+	for _, p := range m.form(channel, lang) {
 		if p.name != "" && !slices.Contains(names, p.name) {
 			names = append(names, p.name)
 		}
@@ -120,16 +120,16 @@ func Needs(id, channel, language string) []string {
 	return names
 }
 
-func (m *message) form(channel, language string) form {
-	if f := m.forms[lang(language)][channel]; f != nil {
+func (m *message) form(channel, lang string) form {
+	if f := m.forms[language(lang)][channel]; f != nil {
 		return f
 	}
 	return m.forms["en"][channel]
 }
 
-// lang is the language whose texts somebody reads.
-func lang(language string) string {
-	if b, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(language, "_", "-")), "-"); b == "de" {
+// language is the one of ours that somebody reads.
+func language(tag string) string {
+	if b, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(tag, "_", "-")), "-"); b == "de" {
 		return b
 	}
 	return "en"
@@ -173,7 +173,7 @@ func (m *message) values(f form, from Message) (values, error) {
 		}
 		v[p.name] = split(p.name, value, m.Segments > 0 && (p.name == "subj" || p.name == "subj2" || p.name == "text"))
 		if len(v[p.name]) == 0 && (p.name == "list" || p.name == "list2" || p.name == "lines") {
-			v[p.name] = items{{Text: nothing(from.Language)}}
+			v[p.name] = items{{Subject: nothing(from.Language)}}
 		}
 	}
 	return v, nil
@@ -183,7 +183,7 @@ func (v values) mapped(change func(string) string) values {
 	changed := values{}
 	for name, list := range v {
 		for _, it := range list {
-			it.Text = change(it.Text)
+			it.Subject = change(it.Subject)
 			changed[name] = append(changed[name], it)
 		}
 	}

@@ -39,7 +39,7 @@ func Word(n ticket.Notice, f Facts) (id string, values map[string]string) {
 	at := func(when time.Time) string { return At(when, f.Now, f.Zone, lang) }
 	values = map[string]string{
 		"n": strconv.Itoa(t.Number), "subj": t.Subject, "prio": Prio(t.Priority, lang), "PRIO": Prefix(t.Priority, lang),
-		"from": t.Requester.Name, "phone": orDash(f.Phone), "loc": orDash(f.Loc), "url": f.URL,
+		"from": t.Requester.Name, "phone": f.Phone, "loc": f.Loc, "url": f.URL,
 		"age": Age(f.Now.Sub(t.CreatedAt), lang), "state": State(t.Status, lang), "who": n.Who.Name,
 		"time": Clock(n.At, f.Now, f.Zone, lang), "date": at(n.At), "repeat": Window(t.Plan.Repeat, lang), "window": Window(t.Plan.AutoClose, lang),
 		"text": n.Text, "lines": firstLines(t.Body), "subj2": n.Text,
@@ -127,46 +127,12 @@ func Again(m Message) (Text, error) {
 	return Render(Message{ID: "again", Channel: m.Channel, Language: m.Language, Values: map[string]string{"text": first.Body}})
 }
 
-// Ordinal is a place in line: "3rd".
-func Ordinal(n int, lang string) string {
+// OpenEnd stands for the end of what has none planned.
+func OpenEnd(lang string) string {
 	if language(lang) == "de" {
-		return strconv.Itoa(n) + "."
+		return "auf Weiteres"
 	}
-	suffix := "th"
-	if n%100 < 11 || n%100 > 13 {
-		switch n % 10 {
-		case 1:
-			suffix = "st"
-		case 2:
-			suffix = "nd"
-		case 3:
-			suffix = "rd"
-		}
-	}
-	return strconv.Itoa(n) + suffix
-}
-
-// Wait says what a requester may expect. It promises no time: a wrong one costs
-// more trust than a right one earns.
-func Wait(position int, lang string) string {
-	de := language(lang) == "de"
-	switch {
-	case position <= 1 && de:
-		return "Sie ist als erste an der Reihe."
-	case position <= 1:
-		return "It is first in line."
-	case de:
-		return "Sie ist die " + Ordinal(position, lang) + " in der Reihe."
-	}
-	return "It is " + Ordinal(position, lang) + " in line."
-}
-
-// Until is the piece "until 13:00 " of a text about an absence.
-func Until(at, now time.Time, zone *time.Location, lang string) string {
-	if language(lang) == "de" {
-		return "bis " + At(at, now, zone, lang) + " "
-	}
-	return "until " + At(at, now, zone, lang) + " "
+	return "further notice"
 }
 
 // Details is the beginning of a description for the Temporal UI, at most limit

@@ -19,11 +19,6 @@ type dictionary struct {
 	hour       string
 	minute     string
 	nothing    string
-	until      string
-	first      string // in line
-	before     string // %d people are before you
-	usually    string // %s: how long until somebody takes it
-	closed     string // until %s nobody is there
 }
 
 var dictionaries = map[string]dictionary{
@@ -37,8 +32,7 @@ var dictionaries = map[string]dictionary{
 		weekdays:   [7]string{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"},
 		months:     [12]string{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"},
 		day:        "1 day", days: "%d days", hour: "h", minute: "m",
-		nothing: "nothing", until: "until %s ",
-		first: "You are first in line.", before: "%d before you.", usually: "Usually taken within %s.", closed: "We are back %s.",
+		nothing: "nothing",
 	},
 	"de": {
 		states: map[ticket.Status]string{
@@ -50,19 +44,18 @@ var dictionaries = map[string]dictionary{
 		weekdays:   [7]string{"So", "Mo", "Di", "Mi", "Do", "Fr", "Sa"},
 		months:     [12]string{"Jan.", "Feb.", "März", "April", "Mai", "Juni", "Juli", "Aug.", "Sept.", "Okt.", "Nov.", "Dez."},
 		day:        "1 Tag", days: "%d Tage", hour: "h", minute: "min",
-		nothing: "nichts", until: "bis %s ",
-		first: "Du bist als Nächstes dran.", before: "%d vor dir.", usually: "Meist in %s vergeben.", closed: "Wir sind %s zurück.",
+		nothing: "nichts",
 	},
 }
 
-func words(language string) dictionary { return dictionaries[lang(language)] }
+func words(tag string) dictionary { return dictionaries[language(tag)] }
 
-func nothing(language string) string { return words(language).nothing }
+func nothing(lang string) string { return words(lang).nothing }
 
 // Age writes how long something has lasted, in at most six characters up to a
 // day: "1m" (also for less), "45m", "2h", "2h05m", "3d", "3d4h".
-func Age(d time.Duration, language string) string {
-	w := words(language)
+func Age(d time.Duration, lang string) string {
+	w := words(lang)
 	minutes := max(int(d/time.Minute), 1)
 	h, m := minutes/60, minutes%60
 	switch {
@@ -79,11 +72,11 @@ func Age(d time.Duration, language string) string {
 }
 
 // Window writes how long an offer of ours stands: "3 days", "90m".
-func Window(d time.Duration, language string) string {
-	w := words(language)
+func Window(d time.Duration, lang string) string {
+	w := words(lang)
 	switch days := int(d / (24 * time.Hour)); {
 	case d%(24*time.Hour) != 0 || days == 0:
-		return Age(d, language)
+		return Age(d, lang)
 	case days == 1:
 		return w.day
 	default:
@@ -93,11 +86,11 @@ func Window(d time.Duration, language string) string {
 
 // At writes a time for somebody in loc, in 24 hours: "14:05" today, "Mon 9:00"
 // within a week, "9 Mar 9:00" beyond.
-func At(t, now time.Time, loc *time.Location, language string) string {
+func At(t, now time.Time, loc *time.Location, lang string) string {
 	if loc == nil {
 		loc = time.UTC
 	}
-	w := words(language)
+	w := words(lang)
 	t, now = t.In(loc), now.In(loc)
 	clock := fmt.Sprintf("%d:%02d", t.Hour(), t.Minute())
 	switch days := calendarDays(now, t); {
@@ -105,7 +98,7 @@ func At(t, now time.Time, loc *time.Location, language string) string {
 		return clock
 	case days > -7 && days < 7:
 		return w.weekdays[t.Weekday()] + " " + clock
-	case lang(language) == "de":
+	case language(lang) == "de":
 		return fmt.Sprintf("%d. %s %s", t.Day(), w.months[t.Month()-1], clock)
 	default:
 		return fmt.Sprintf("%d %s %s", t.Day(), w.months[t.Month()-1], clock)
@@ -121,17 +114,9 @@ func calendarDays(from, to time.Time) int {
 	return int(noon(to).Sub(noon(from)) / (24 * time.Hour))
 }
 
-// Until makes a value for {until}; the zero time makes an empty one.
-func Until(t, now time.Time, loc *time.Location, language string) string {
-	if t.IsZero() {
-		return ""
-	}
-	return fmt.Sprintf(words(language).until, At(t, now, loc, language))
-}
-
 // Prio names a priority: "urgent". Unknown ones are "normal".
-func Prio(p ticket.Priority, language string) string {
-	w := words(language).priorities
+func Prio(p ticket.Priority, lang string) string {
+	w := words(lang).priorities
 	if s, ok := w[p]; ok {
 		return s
 	}
@@ -139,50 +124,15 @@ func Prio(p ticket.Priority, language string) string {
 }
 
 // Prefix makes a value for {PRIO}: "URGENT ", "HIGH ", or nothing.
-func Prefix(p ticket.Priority, language string) string { return words(language).prefixes[p] }
+func Prefix(p ticket.Priority, lang string) string { return words(lang).prefixes[p] }
 
 // State names a status as people read it: "waiting", "claimed".
-func State(s ticket.Status, language string) string {
-	if w, ok := words(language).states[s]; ok {
+func State(s ticket.Status, lang string) string {
+	if w, ok := words(lang).states[s]; ok {
 		return w
 	}
 	return string(s)
 }
 
-// Pos makes a value for {pos}: "1st", "2nd", in German "2".
-func Pos(n int, language string) string {
-	if lang(language) == "de" {
-		return strconv.Itoa(n)
-	}
-	suffix := "th"
-	if tens := n % 100 / 10; tens != 1 {
-		switch n % 10 {
-		case 1:
-			suffix = "st"
-		case 2:
-			suffix = "nd"
-		case 3:
-			suffix = "rd"
-		}
-	}
-	return strconv.Itoa(n) + suffix
-}
-
-// Wait makes a value for {wait}, an honest sentence: how long it usually takes
-// when that is known, else how many are before.
-func Wait(before int, usual time.Duration, language string) string {
-	w := words(language)
-	switch {
-	case usual > 0:
-		return fmt.Sprintf(w.usually, Age(usual, language))
-	case before == 0:
-		return w.first
-	default:
-		return fmt.Sprintf(w.before, before)
-	}
-}
-
-// Reopens makes a value for {wait} while the desk is closed.
-func Reopens(t, now time.Time, loc *time.Location, language string) string {
-	return fmt.Sprintf(words(language).closed, At(t, now, loc, language))
-}
+// Clock is At for a value that stands after "at" or "since": {time}.
+func Clock(t, now time.Time, loc *time.Location, lang string) string { return At(t, now, loc, lang) }

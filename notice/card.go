@@ -1,0 +1,227 @@
+package notice
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"deskbell/ticket"
+)
+
+// maxSummary is what Temporal shows of a summary, in bytes.
+const maxSummary = 200
+
+// Summary names a ticket in a list: "#142 Printer on fire - Ann Lee, P2".
+func Summary(number int, subject, requester string, p ticket.Priority) string {
+	head, tail := fmt.Sprintf("#%d ", number), ""
+	if requester = clean(requester, false); requester != "" {
+		tail = " - " + cutBytes(requester, 60)
+	}
+	tail += ", " + string(p)
+	return head + cutBytes(clean(subject, false), maxSummary-len(head)-len(tail)) + tail
+}
+
+// alarms say what happens when an alarm rings; %s is the time.
+var alarms = map[ticket.AlarmKind]string{
+	ticket.PlanAlarm:    "work out the targets",
+	ticket.WaveAlarm:    "ask the next people",
+	ticket.ReplaceAlarm: "ask somebody else",
+	ticket.StepAlarm:    "call the next person on call",
+	ticket.RepeatAlarm:  "call the last person again",
+	ticket.StaleAlarm:   "ask the holder for news",
+	ticket.LapseAlarm:   "give it back to the queue, because the holder does not answer",
+	ticket.AnswerAlarm:  "tell the holder that no answer came",
+	ticket.WakeAlarm:    "wake it",
+	ticket.PassAlarm:    "end the hand-over that nobody took",
+	ticket.CloseAlarm:   "close it",
+}
+
+// Timer says in a line what an armed timer waits for.
+func Timer(a ticket.Alarm) string {
+	what, ok := alarms[a.Kind]
+	if !ok {
+		what = string(a.Kind)
+	}
+	return fmt.Sprintf("%s UTC: %s", a.At.UTC().Format("Mon 15:04"), what)
+}
+
+// Activity says in a line who is told what: "offer to Bob by sms, Eve by im".
+func Activity(batch []ticket.Notice) string {
+	var order []ticket.Message
+	to := map[ticket.Message][]string{}
+	for _, n := range batch {
+		if to[n.Message] == nil {
+			order = append(order, n.Message)
+		}
+		to[n.Message] = append(to[n.Message], person(n.To)+" by "+n.To.Via)
+	}
+	parts := make([]string, len(order))
+	for i, m := range order {
+		parts[i] = string(m) + " to " + strings.Join(to[m], ", ")
+	}
+	return cutBytes(strings.Join(parts, "; "), maxSummary)
+}
+
+// Lookup says in a line what is looked up: "find 3 people to ask".
+func Lookup(l ticket.Lookup) string {
+	var parts []string
+	switch {
+	case l.Wave == 1:
+		parts = append(parts, "find 1 person to ask")
+	case l.Wave > 1:
+		parts = append(parts, fmt.Sprintf("find %d people to ask", l.Wave))
+	}
+	switch l.Page {
+	case "":
+	case "again":
+		parts = append(parts, "call the last person again")
+	case "manager":
+		parts = append(parts, "find the manager to call")
+	default:
+		parts = append(parts, "find whom to call")
+	}
+	if len(l.Spans) > 0 {
+		parts = append(parts, "work out when the next step is due")
+	}
+	if len(parts) == 0 {
+		return "look up what comes next"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Card is a ticket's current details in the Temporal UI, in Markdown: its state,
+// who holds it, what happens next and when, and its last events.
+func Card(t ticket.Ticket, now time.Time) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### #%d %s\n\n", t.Number, markdown(t.Subject))
+	fmt.Fprintf(&b, "**%s**, %s (%s), asked for by %s\n\n", State(t.Status, "en"), t.Priority, Prio(t.Priority, "en"), markdown(person(t.Requester)))
+	fmt.Fprintf(&b, "- Holder: %s\n", holder(t, now))
+	fmt.Fprintf(&b, "- Next: %s\n", upcoming(t, now, time.UTC))
+	if t.Pass != nil {
+		fmt.Fprintf(&b, "- Offered to: %s, until %s\n", markdown(person(t.Pass.To)), stamp(t.Pass.Until, now, time.UTC))
+	}
+	if n := len(t.Offers); n > 0 && t.Status == ticket.New {
+		fmt.Fprintf(&b, "- Asked: %s\n", markdown(asked(t.Offers)))
+	}
+	if n := len(t.Pages); n > 0 && t.Status == ticket.New {
+		fmt.Fprintf(&b, "- Called: %s\n", markdown(called(t.Pages, now)))
+	}
+	if due := t.DueAt(); !due.IsZero() {
+		fmt.Fprintf(&b, "- Target: %s\n", stamp(due, now, time.UTC))
+	}
+	if len(t.Recent) > 0 {
+		b.WriteString("\n")
+		for _, line := range t.Recent {
+			fmt.Fprintf(&b, "- %s %s\n", stamp(line.At, now, time.UTC), markdown(happened(line)))
+		}
+	}
+	fmt.Fprintf(&b, "\nTimes are UTC, as of %s.\n", now.UTC().Format("2 Jan 15:04"))
+	return b.String()
+}
+
+// Story is a value for {lines}: the last events of a ticket and what happens next.
+func Story(t ticket.Ticket, now time.Time, loc *time.Location) string {
+	list := make([]Item, 0, len(t.Recent)+1)
+	for _, line := range t.Recent {
+		list = append(list, Item{Subject: At(line.At, now, loc, "en") + " " + happened(line)})
+	}
+	return List(append(list, Item{Subject: "Next: " + upcoming(t, now, loc)})...)
+}
+
+func person(p ticket.Party) string {
+	if name := clean(p.Name, false); name != "" {
+		return name
+	}
+	return p.ID
+}
+
+func holder(t ticket.Ticket, now time.Time) string {
+	switch {
+	case t.Assignee.ID == "":
+		return "nobody"
+	case t.Status == ticket.Assigned || t.Status == ticket.Pending:
+		return fmt.Sprintf("%s, since %s", markdown(person(t.Assignee)), stamp(t.ClaimedAt, now, time.UTC))
+	case t.Status == ticket.New:
+		return "nobody"
+	}
+	return "nobody; last " + markdown(person(t.Assignee))
+}
+
+// upcoming says what happens by itself and when, or who must move.
+func upcoming(t ticket.Ticket, now time.Time, loc *time.Location) string {
+	a, ok := t.Due()
+	if !ok {
+		if t.Status == ticket.Closed || t.Status == ticket.Cancelled {
+			return "nothing; this is over"
+		}
+		return "nothing by itself"
+	}
+	when := stamp(a.At, now, loc)
+	if !a.At.After(now) {
+		when = "now"
+	}
+	what, known := alarms[a.Kind]
+	if !known {
+		what = string(a.Kind)
+	}
+	return when + ": " + what
+}
+
+func stamp(t, now time.Time, loc *time.Location) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return At(t, now, loc, "en")
+}
+
+func asked(offers []ticket.Offer) string {
+	parts := make([]string, len(offers))
+	for i, o := range offers {
+		parts[i] = person(o.To)
+		if o.Declined {
+			parts[i] += " (declined)"
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func called(pages []ticket.Page, now time.Time) string {
+	parts := make([]string, len(pages))
+	for i, p := range pages {
+		parts[i] = fmt.Sprintf("%s by %s at %s", person(p.To), p.To.Via, stamp(p.At, now, time.UTC))
+		if p.Failed {
+			parts[i] += " (not delivered)"
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// happened writes an event as a line: "Bob resolved: new toner".
+func happened(l ticket.Line) string {
+	var b strings.Builder
+	if name := person(l.Actor); name != "" && l.Actor.ID != ticket.System.ID {
+		b.WriteString(name + " ")
+	}
+	b.WriteString(string(l.Kind))
+	if len(l.To) > 0 {
+		names := make([]string, len(l.To))
+		for i, p := range l.To {
+			names[i] = person(p)
+		}
+		b.WriteString(" to " + strings.Join(names, ", "))
+	}
+	if text := clean(l.Text, false); text != "" {
+		b.WriteString(": " + cut(text, 120))
+	}
+	return b.String()
+}
+
+// markdown writes people's words so that they stay words.
+func markdown(s string) string {
+	return escapes.Replace(clean(s, false))
+}
+
+var escapes = strings.NewReplacer(
+	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "&", "&amp;",
+	"#", `\#`, "|", `\|`, "!", `\!`, "~", `\~`, "://", ":\u200b//",
+)
