@@ -1,0 +1,210 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"deskbell/gateway"
+	"deskbell/store/internal/db"
+)
+
+// The states of a message that came in.
+const (
+	Kept       = "kept"
+	HandedOver = "handed over" // a ticket has it, the answer is not written yet
+	Finished   = "finished"
+)
+
+// Inbound is a message that came in.
+type Inbound struct {
+	ID int64
+	gateway.Message
+	Person string // who has the sender's address now; empty for a stranger
+	KeptAt time.Time
+	State  string
+	Told   bool // the sender heard that the message is kept
+}
+
+// Keep commits messages, in one transaction, and answers in their order. An IM
+// message is a repeat when its key is there. An SMS is a repeat while the newest
+// equal message is unconfirmed; else it is kept under the next ordinal.
+func (s *Store) Keep(ctx context.Context, messages []gateway.Message) ([]gateway.Kept, error) {
+	if len(messages) == 0 {
+		return nil, nil
+	}
+	now := s.now()
+	params := make([]db.KeepMessageParams, len(messages))
+	locks := make([]string, len(messages))
+	for i, m := range messages {
+		params[i] = keepParams(m, now)
+		locks[i] = "inbox " + string(m.Channel) + " " + m.Key
+	}
+	slices.Sort(locks)
+	kept := make([]gateway.Kept, len(messages))
+	err := s.tx(ctx, "keep messages", func(q *db.Queries) error {
+		if err := q.LockKeys(ctx, slices.Compact(locks)); err != nil {
+			return err
+		}
+		var failed error
+		q.KeepMessage(ctx, params).QueryRow(func(i int, row db.KeepMessageRow, err error) {
+			failed = errors.Join(failed, err)
+			kept[i] = gateway.Kept{Key: row.Key, Repeat: row.Repeat}
+		})
+		if failed != nil {
+			return failed
+		}
+		return setCursors(ctx, q, messages)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return kept, nil
+}
+
+func keepParams(m gateway.Message, now time.Time) db.KeepMessageParams {
+	p := db.KeepMessageParams{Channel: string(m.Channel), Hash: m.Key, UniqueKey: m.Channel != gateway.SMS, Sender: m.From, ReplyTo: m.ReplyTo,
+		Text: storable(m.Text), Quotes: storable(m.Quotes), SentAt: optional(m.SentAt), KeptAt: now}
+	if m.Part != nil {
+		p.PartGroup, p.PartNumber, p.PartTotal = &m.Part.Group, m.Part.Number, m.Part.Total
+		p.PartCoding, p.PartData = int(m.Part.Coding), m.Part.Data
+	}
+	return p
+}
+
+func setCursors(ctx context.Context, q *db.Queries, messages []gateway.Message) error {
+	last := map[gateway.Channel]gateway.Message{}
+	for _, m := range messages {
+		if m.Cursor != "" {
+			last[m.Channel] = m
+		}
+	}
+	for channel, m := range last {
+		err := q.SetCursor(ctx, db.SetCursorParams{Channel: string(channel), Cursor: m.Cursor, SentAt: optional(m.SentAt)})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Confirm notes that the network is known to have our acknowledgement of these
+// keys: an equal SMS is a new message from now on.
+func (s *Store) Confirm(ctx context.Context, channel gateway.Channel, keys []string) error {
+	now := s.now()
+	return fail("confirm messages", s.q.Confirm(ctx, db.ConfirmParams{At: &now, Channel: string(channel), Keys: keys}))
+}
+
+// Cursor returns the last archive id kept and the stamp of its message; empty at
+// the first login. Deskbell has one IM account, so its name does not matter.
+func (s *Store) Cursor(ctx context.Context, _ string) (string, time.Time, error) {
+	row, err := s.q.Cursor(ctx, string(gateway.IM))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", time.Time{}, nil
+	}
+	return row.Cursor, moment(row.SentAt), fail("cursor", err)
+}
+
+// Unfinished returns the messages that have no answer yet, oldest first.
+func (s *Store) Unfinished(ctx context.Context, channel gateway.Channel, limit int) ([]Inbound, error) {
+	rows, err := s.q.Unfinished(ctx, db.UnfinishedParams{Channel: string(channel), Max: limit})
+	if err != nil {
+		return nil, fail("unfinished messages", err)
+	}
+	list := make([]Inbound, len(rows))
+	for i, row := range rows {
+		list[i] = inbound(row.Inbox, row.Person)
+	}
+	return list, nil
+}
+
+// Inbound returns a message by its key, or ErrNotFound.
+func (s *Store) Inbound(ctx context.Context, key string) (Inbound, error) {
+	row, err := s.q.Inbound(ctx, key)
+	if err != nil {
+		return Inbound{}, fail("message", err)
+	}
+	return inbound(row.Inbox, row.Person), nil
+}
+
+// Parts returns the unfinished parts of the oldest message of a group, by number.
+func (s *Store) Parts(ctx context.Context, group string) ([]Inbound, error) {
+	rows, err := s.q.Parts(ctx, group)
+	if err != nil {
+		return nil, fail("parts", err)
+	}
+	list := make([]Inbound, len(rows))
+	for i, row := range rows {
+		list[i] = inbound(row.Inbox, row.Person)
+	}
+	return list, nil
+}
+
+func inbound(row db.Inbox, person string) Inbound {
+	m := Inbound{ID: row.ID, Person: person, KeptAt: row.KeptAt.UTC(), State: row.State, Told: row.Told,
+		Message: gateway.Message{Channel: gateway.Channel(row.Channel), Key: row.Key, From: row.Sender, ReplyTo: row.ReplyTo,
+			Text: row.Text, SentAt: moment(row.SentAt), Quotes: row.Quotes}}
+	if row.PartGroup != nil {
+		m.Part = &gateway.Part{Group: *row.PartGroup, Number: row.PartNumber, Total: row.PartTotal, Coding: byte(row.PartCoding), Data: row.PartData}
+	}
+	return m
+}
+
+// HandedOver notes that a ticket has the message, and with a part those that it
+// belongs to.
+func (s *Store) HandedOver(ctx context.Context, id int64) error {
+	_, err := s.q.AdvanceInbound(ctx, db.AdvanceInboundParams{ID: id, State: HandedOver})
+	return fail("hand over a message", err)
+}
+
+// Drop finishes a message without an answer, and with a part those that it
+// belongs to.
+func (s *Store) Drop(ctx context.Context, id int64, why string) error {
+	_, err := s.q.AdvanceInbound(ctx, db.AdvanceInboundParams{ID: id, State: Finished, Why: storable(why)})
+	return fail("drop a message", err)
+}
+
+// unlockTimeout bounds the unlocking; a connection that does not unlock is closed,
+// which unlocks as well.
+const unlockTimeout = 5 * time.Second
+
+// Lock takes the lock on a sender, in all processes. It does not wait for another
+// holder: ok is then false. Locks end with the process at the latest; unlock may
+// be called more than once.
+func (s *Store) Lock(ctx context.Context, sender string) (unlock func(), ok bool, err error) {
+	conn, err := s.locks.Acquire(ctx)
+	if err != nil {
+		return nil, false, fail("lock a sender", err)
+	}
+	q := db.New(conn)
+	if ok, err = q.TryLock(ctx, sender); err != nil || !ok {
+		conn.Release()
+		return nil, false, fail("lock a sender", err)
+	}
+	var once sync.Once
+	return func() {
+		once.Do(func() {
+			defer conn.Release()
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+			defer cancel()
+			if err := q.Unlock(ctx, sender); err != nil {
+				_ = conn.Conn().Close(ctx)
+			}
+		})
+	}, true, nil
+}
+
+// strangerPause is how long a stranger is not answered again (rules.md of the
+// design, "Messages in": one per day and address).
+const strangerPause = 24 * time.Hour
+
+// Stranger notes that an unknown address wrote; first tells whether it is to be
+// answered.
+func (s *Store) Stranger(ctx context.Context, channel gateway.Channel, address string, at time.Time) (first bool, err error) {
+	rows, err := s.q.MeetStranger(ctx, db.MeetStrangerParams{Channel: string(channel), Address: address, ToldAt: at, Before: at.Add(-strangerPause)})
+	return rows > 0, fail("meet a stranger", err)
+}

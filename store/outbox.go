@@ -1,0 +1,275 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"deskbell/gateway"
+	"deskbell/store/internal/db"
+)
+
+// due is the channel on which senders hear that something is due: the payload is
+// the gateway's channel.
+const due = "deskbell_due"
+
+// Outgoing is one message to write.
+type Outgoing struct {
+	Key     string // deterministic: the same key is the same message
+	Channel gateway.Channel
+	Person  string // empty for a stranger
+	Address string // E.164 number, bare JID or full JID
+	Reason  string // the message's id
+	Ticket  int    // 0: about no ticket
+	Text    string
+	Again   string // the text when it is sent after an unknown outcome; Text when empty
+	// Alert is sent once more after an unknown outcome, and reported when it does
+	// not arrive. Urgent goes before everything else.
+	Alert, Urgent bool
+	NotBefore     time.Time // zero: at once
+	Expires       time.Time // zero: no limit
+}
+
+// ContextChange changes what a person and the desk are talking about. Change gets
+// nil when they never spoke; it may run more than once and must not block.
+type ContextChange struct {
+	Person string
+	Change func(old []byte) ([]byte, error)
+}
+
+// Write is what one step writes: messages, what they answer and what the people
+// are then talking about.
+type Write struct {
+	Outgoing []Outgoing
+	Answers  string // key of the message in that is finished by this
+	Tells    string // key of the message in whose sender is told that it is kept
+	Contexts []ContextChange
+}
+
+// Write commits a step in one transaction and returns the ids of its messages in
+// their order. A message whose key was written before is not written again. A step
+// whose messages were all there is a repetition: it changes no context again.
+func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
+	now := s.now()
+	err = s.tx(ctx, "write messages", func(q *db.Queries) error {
+		var repeat bool
+		if ids, repeat, err = insertDeliveries(ctx, q, w.Outgoing, now); err != nil {
+			return err
+		}
+		if w.Answers != "" {
+			if _, err := q.AdvanceInbound(ctx, db.AdvanceInboundParams{Key: w.Answers, State: Finished}); err != nil {
+				return err
+			}
+		}
+		if w.Tells != "" {
+			if err := q.SetTold(ctx, w.Tells); err != nil {
+				return err
+			}
+		}
+		if repeat {
+			return nil
+		}
+		return changeContexts(ctx, q, w.Contexts)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ids, nil
+}
+
+// insertDeliveries writes messages; repeat tells that all of them, and at least
+// one, were there.
+func insertDeliveries(ctx context.Context, q *db.Queries, list []Outgoing, now time.Time) (ids []int64, repeat bool, err error) {
+	var channels []gateway.Channel
+	for _, o := range list {
+		p := db.InsertDeliveryParams{Key: o.Key, Channel: string(o.Channel), Person: o.Person, Address: o.Address, Reason: o.Reason,
+			Ticket: o.Ticket, Text: storable(o.Text), Again: storable(cmp.Or(o.Again, o.Text)), Alert: o.Alert, Urgent: o.Urgent,
+			NotBefore: now, Expires: optional(o.Expires), CreatedAt: now}
+		if !o.NotBefore.IsZero() {
+			p.NotBefore = o.NotBefore
+		}
+		id, err := q.InsertDelivery(ctx, p)
+		if errors.Is(err, pgx.ErrNoRows) {
+			id, err = q.DeliveryID(ctx, o.Key)
+		} else if !slices.Contains(channels, o.Channel) {
+			channels = append(channels, o.Channel)
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		ids = append(ids, id)
+	}
+	for _, channel := range channels {
+		if err := q.Notify(ctx, db.NotifyParams{Channel: due, Payload: string(channel)}); err != nil {
+			return nil, false, err
+		}
+	}
+	return ids, len(list) > 0 && len(channels) == 0, nil
+}
+
+// changeContexts locks in the order of the people, so that two steps about the
+// same people do not wait for each other.
+func changeContexts(ctx context.Context, q *db.Queries, changes []ContextChange) error {
+	changes = slices.SortedStableFunc(slices.Values(changes), func(a, b ContextChange) int { return cmp.Compare(a.Person, b.Person) })
+	for _, c := range changes {
+		if err := q.OpenConversation(ctx, c.Person); err != nil {
+			return err
+		}
+		doc, err := q.LockConversation(ctx, c.Person)
+		if err != nil {
+			return err
+		}
+		if doc, err = c.Change(doc); err != nil {
+			return err
+		}
+		if err := q.SetConversation(ctx, db.SetConversationParams{Doc: doc, Person: c.Person}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Conversation returns what a person and the desk are talking about; nil when
+// they never spoke.
+func (s *Store) Conversation(ctx context.Context, person string) ([]byte, error) {
+	doc, err := s.q.Conversation(ctx, person)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	return doc, fail("conversation", err)
+}
+
+// Take returns messages to send now, urgent ones first, and marks them as being
+// sent: at most one per address, in the order in which they were written. A row
+// whose time has not come holds up nobody. What is no longer wanted is discarded:
+// it expired, its ticket is no longer waiting, or the person has stopped texts.
+func (s *Store) Take(ctx context.Context, channel gateway.Channel, limit int) (list []gateway.Delivery, err error) {
+	now := s.now()
+	err = s.tx(ctx, "take messages", func(q *db.Queries) error {
+		// One taker at a time sees what the one before it took.
+		if err := q.LockTaker(ctx, string(channel)); err != nil {
+			return err
+		}
+		if err := q.Discard(ctx, db.DiscardParams{Now: now, Channel: string(channel)}); err != nil {
+			return err
+		}
+		rows, err := q.Take(ctx, db.TakeParams{Channel: string(channel), Now: now, Max: limit})
+		for _, row := range rows {
+			list = append(list, delivery(row))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b gateway.Delivery) int {
+		if a.Urgent != b.Urgent {
+			if a.Urgent {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.ID, b.ID)
+	})
+	return list, nil
+}
+
+func delivery(row db.Delivery) gateway.Delivery {
+	d := gateway.Delivery{ID: row.ID, Key: row.Key, Channel: gateway.Channel(row.Channel), To: row.Address, Text: row.Text,
+		Alert: row.Alert, Urgent: row.Urgent, Expires: moment(row.Expires), Attempt: row.Attempt}
+	if row.Repeated {
+		d.Text = row.Again
+	}
+	return d
+}
+
+// Settle notes what an attempt to send came to, with the receipts that came
+// before it. It is without effect on a message whose fate is known.
+func (s *Store) Settle(ctx context.Context, id int64, o gateway.Outcome) error {
+	return s.tx(ctx, "settle a message", func(q *db.Queries) error {
+		if o.State == gateway.Sent {
+			if err := lockWires(ctx, q, o.WireIDs); err != nil {
+				return err
+			}
+		}
+		return s.settle(ctx, q, id, o)
+	})
+}
+
+func (s *Store) settle(ctx context.Context, q *db.Queries, id int64, o gateway.Outcome) error {
+	row, err := q.DeliveryForUpdate(ctx, id)
+	if err != nil {
+		return err
+	}
+	// Another process may have taken the attempt for lost meanwhile; that it was sent
+	// is news all the same.
+	state := gateway.State(row.State)
+	late := o.State == gateway.Sent && (state == gateway.Due || state == gateway.Unknown)
+	if state != gateway.Sending && !late {
+		return nil
+	}
+	now := s.now()
+	p := db.SettleDeliveryParams{ID: id, State: string(o.State), Why: storable(o.Reason), NotBefore: row.NotBefore, Repeated: row.Repeated, SentAt: row.SentAt}
+	switch {
+	case o.State == gateway.Due:
+		p.NotBefore = now.Add(o.RetryIn)
+	case o.State == gateway.Unknown && row.Alert && !row.Repeated:
+		p.State, p.Repeated = string(gateway.Due), true
+	case o.State == gateway.Sent || o.State == gateway.Unknown:
+		p.SentAt = &now
+	}
+	if err := q.SettleDelivery(ctx, p); err != nil {
+		return err
+	}
+	if o.State != gateway.Sent {
+		return nil
+	}
+	return s.storeWires(ctx, q, row, o.WireIDs)
+}
+
+// Recover settles what another holder of the channel left unsettled: its outcome
+// is unknown. Only the holder may call it, before it takes anything.
+func (s *Store) Recover(ctx context.Context, channel gateway.Channel) error {
+	return s.tx(ctx, "recover messages", func(q *db.Queries) error {
+		ids, err := q.SendingIDs(ctx, string(channel))
+		for _, id := range ids {
+			err = errors.Join(err, s.settle(ctx, q, id, gateway.Outcome{State: gateway.Unknown, Reason: "the sender ended before the outcome was known"}))
+		}
+		return err
+	})
+}
+
+// Fate returns the states of messages, in the order of their ids; empty for an
+// unknown id.
+func (s *Store) Fate(ctx context.Context, ids []int64) ([]gateway.State, error) {
+	rows, err := s.q.Fates(ctx, ids)
+	if err != nil {
+		return nil, fail("fate of messages", err)
+	}
+	states := make([]gateway.State, len(ids))
+	for _, row := range rows {
+		for i, id := range ids {
+			if id == row.ID {
+				states[i] = gateway.State(row.State)
+			}
+		}
+	}
+	return states, nil
+}
+
+// Backlog returns how many messages are due, per channel.
+func (s *Store) Backlog(ctx context.Context) (map[gateway.Channel]int, error) {
+	rows, err := s.q.Backlog(ctx, s.now())
+	if err != nil {
+		return nil, fail("backlog", err)
+	}
+	backlog := map[gateway.Channel]int{}
+	for _, row := range rows {
+		backlog[gateway.Channel(row.Channel)] = row.Due
+	}
+	return backlog, nil
+}

@@ -1,0 +1,262 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"deskbell/gateway"
+	"deskbell/store"
+	"deskbell/ticket"
+)
+
+func TestWriteIsIdempotent(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	desk(t, s)
+	kept := value(s.Keep(t.Context(), []gateway.Message{{Channel: gateway.SMS, Key: "h", From: "+4930100", Text: "142"}}))(t)
+	w := store.Write{
+		Outgoing: []store.Outgoing{text("a"), text("b")},
+		Answers:  kept[0].Key,
+		Contexts: []store.ContextChange{{Person: "dana", Change: func(old []byte) ([]byte, error) {
+			return fmt.Appendf(nil, `{"n": %d}`, len(old)), nil
+		}}},
+	}
+	first := value(s.Write(t.Context(), w))(t)
+	again := value(s.Write(t.Context(), w))(t)
+	if diff := cmp.Diff(first, again); diff != "" {
+		t.Error(diff)
+	}
+	if got := string(value(s.Conversation(t.Context(), "dana"))(t)); got != `{"n": 0}` {
+		t.Errorf("changed again: %s", got)
+	}
+	if list := value(s.Unfinished(t.Context(), gateway.SMS, 10))(t); len(list) != 0 {
+		t.Errorf("unfinished: %v", list)
+	}
+	if got := value(s.Backlog(t.Context()))(t)[gateway.SMS]; got != 2 {
+		t.Errorf("%d messages due", got)
+	}
+}
+
+func TestWriteIsOneStep(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	no := errors.New("no")
+	_, err := s.Write(t.Context(), store.Write{
+		Outgoing: []store.Outgoing{text("a")},
+		Contexts: []store.ContextChange{{Person: "dana", Change: func([]byte) ([]byte, error) { return nil, no }}},
+	})
+	if !errors.Is(err, no) {
+		t.Fatal(err)
+	}
+	if list := take(t, s); len(list) != 0 {
+		t.Errorf("written: %v", list)
+	}
+	if doc := value(s.Conversation(t.Context(), "dana"))(t); doc != nil {
+		t.Errorf("conversation: %s", doc)
+	}
+}
+
+func TestConcurrentContextChangesAllCount(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	more := func(old []byte) ([]byte, error) {
+		if old == nil {
+			old = []byte(`""`)
+		}
+		return slices.Concat(old[:len(old)-1], []byte(`x"`)), nil
+	}
+	err := together(20, func(i int) error {
+		people := []store.ContextChange{{Person: "ann", Change: more}, {Person: "dana", Change: more}}
+		if i%2 == 0 {
+			slices.Reverse(people)
+		}
+		_, err := s.Write(t.Context(), store.Write{Outgoing: []store.Outgoing{text(fmt.Sprint(i))}, Contexts: people})
+		return err
+	})
+	must(t, err)
+	for _, person := range []string{"ann", "dana"} {
+		if doc := value(s.Conversation(t.Context(), person))(t); len(doc) != 22 {
+			t.Errorf("%s: %s", person, doc)
+		}
+	}
+}
+
+// Many takers at once: each message is taken once, and of one address in the
+// order of writing and one at a time.
+func TestTakersKeepTheOrderOfARecipient(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	const people, each = 5, 12
+	var list []store.Outgoing
+	for i := range people * each {
+		o := text(fmt.Sprintf("%03d", i))
+		o.Person, o.Address = "", fmt.Sprintf("+49301%d", i%people)
+		list = append(list, o)
+	}
+	write(t, s, list...)
+
+	var mu sync.Mutex
+	underWay := map[string]bool{}
+	last := map[string]string{}
+	taken := 0
+	must(t, together(6, func(int) error {
+		for {
+			batch, err := s.Take(t.Context(), gateway.SMS, 3)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			for _, d := range batch {
+				if underWay[d.To] || d.Key <= last[d.To] {
+					err = fmt.Errorf("%s to %s after %s, under way %v", d.Key, d.To, last[d.To], underWay[d.To])
+				}
+				underWay[d.To], last[d.To] = true, d.Key
+				taken++
+			}
+			done := taken == people*each
+			mu.Unlock()
+			if err != nil || done && len(batch) == 0 {
+				return err
+			}
+			for _, d := range batch {
+				mu.Lock()
+				underWay[d.To] = false
+				mu.Unlock()
+				if err := s.Settle(t.Context(), d.ID, gateway.Outcome{State: gateway.Sent, WireIDs: []string{d.Key}}); err != nil {
+					return err
+				}
+			}
+		}
+	}))
+	if taken != people*each {
+		t.Errorf("%d taken", taken)
+	}
+}
+
+func TestTakeOrder(t *testing.T) {
+	t.Parallel()
+	s, clk := open(t)
+	later := text("deferred")
+	later.NotBefore = noon.Add(time.Minute)
+	urgent := text("urgent")
+	urgent.Urgent = true
+	write(t, s, text("first"), later, text("second"), urgent)
+
+	if diff := cmp.Diff([]string{"urgent", "first"}, keys(take(t, s))); diff != "" {
+		t.Fatal(diff)
+	}
+	if list := take(t, s); len(list) != 0 {
+		t.Fatalf("taken while others are being sent: %v", keys(list))
+	}
+	ids := write(t, s, text("first"), urgent)
+	settle(t, s, ids[1], gateway.Outcome{State: gateway.Sent})
+	// Throttled: it keeps its place, and what follows waits for it.
+	settle(t, s, ids[0], gateway.Outcome{State: gateway.Due, RetryIn: 10 * time.Second})
+	if list := take(t, s); len(list) != 0 {
+		t.Fatalf("overtaken by %v", keys(list))
+	}
+	clk.pass(10 * time.Second)
+	list := take(t, s)
+	if diff := cmp.Diff([]string{"first"}, keys(list)); diff != "" {
+		t.Fatal(diff)
+	}
+	if list[0].Attempt != 2 {
+		t.Errorf("attempt %d", list[0].Attempt)
+	}
+	settle(t, s, ids[0], gateway.Outcome{State: gateway.Sent})
+	if diff := cmp.Diff([]string{"second"}, keys(take(t, s))); diff != "" {
+		t.Fatal("what waits for its own time must not hold up others: ", diff)
+	}
+	clk.pass(time.Minute)
+	settle(t, s, write(t, s, text("second"))[0], gateway.Outcome{State: gateway.Sent})
+	if diff := cmp.Diff([]string{"deferred"}, keys(take(t, s))); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestTakeDiscardsWhatIsNotWanted(t *testing.T) {
+	t.Parallel()
+	s, clk := open(t)
+	desk(t, s)
+	waiting, taken := submit(t, s, "waiting"), submit(t, s, "taken")
+	taken.Version, taken.Status, taken.Assignee = 2, ticket.Assigned, ticket.Party{ID: "dana"}
+	must(t, s.Project(t.Context(), store.Projection{Ticket: taken}))
+
+	about := func(key, reason string, number int) store.Outgoing {
+		o := text(key)
+		o.Person, o.Address, o.Reason, o.Ticket = "ann", "+4930200/"+key, reason, number
+		return o
+	}
+	short := about("short", "offer", waiting.Number)
+	short.Expires = noon.Add(time.Second)
+	im := about("stopped, by IM", "note_ok", 0)
+	im.Person, im.Channel = "dana", gateway.IM
+	stop := about("the text after STOP", "stop_ok", 0)
+	stop.Person = "dana"
+	stoppedSMS := about("stopped", "note_ok", 0)
+	stoppedSMS.Person = "dana"
+	list := []store.Outgoing{
+		about("offer", "offer", waiting.Number), about("stale offer", "offer", taken.Number), about("stale page", "page", taken.Number),
+		about("stand-down", "page_off", taken.Number), short, im, stop, stoppedSMS,
+	}
+	ids := write(t, s, list...)
+	must(t, s.SetStopped(t.Context(), "dana", true))
+	clk.pass(time.Second)
+	take(t, s)
+	want := map[string]gateway.State{
+		"offer": gateway.Sending, "stale offer": gateway.Cancelled, "stale page": gateway.Cancelled, "stand-down": gateway.Sending,
+		"short": gateway.Expired, "stopped, by IM": gateway.Due, "the text after STOP": gateway.Sending, "stopped": gateway.Failed,
+	}
+	got := map[string]gateway.State{}
+	for i, o := range list {
+		got[o.Key] = fate(t, s, ids[i])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// After an unknown outcome an alert is sent once more, in other words; nothing else
+// is, and no text goes out three times.
+func TestUnknownOutcomes(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	alert := text("alert")
+	alert.Alert, alert.Again = true, "again: alert"
+	confirmation := text("confirmation")
+	confirmation.Address = "+4930200"
+	ids := write(t, s, alert, confirmation)
+
+	take(t, s)
+	settle(t, s, ids[0], gateway.Outcome{State: gateway.Due}) // throttled: no unknown outcome yet
+	settle(t, s, ids[1], gateway.Outcome{State: gateway.Unknown})
+	if list := take(t, s); len(list) != 1 || list[0].Text != "alert" {
+		t.Fatalf("%+v", list)
+	}
+	must(t, s.Recover(t.Context(), gateway.SMS))
+	list := take(t, s)
+	if len(list) != 1 || list[0].Text != "again: alert" {
+		t.Fatalf("%+v", list)
+	}
+	must(t, s.Recover(t.Context(), gateway.SMS))
+	if list := take(t, s); len(list) != 0 {
+		t.Errorf("a third time: %v", list)
+	}
+	for _, id := range ids {
+		if got := fate(t, s, id); got != gateway.Unknown {
+			t.Errorf("%d is %s", id, got)
+		}
+	}
+	// The old holder comes back and knows.
+	settle(t, s, ids[0], gateway.Outcome{State: gateway.Sent, WireIDs: []string{"1"}})
+	settle(t, s, ids[0], gateway.Outcome{State: gateway.Failed})
+	if got := fate(t, s, ids[0]); got != gateway.Sent {
+		t.Errorf("late: %s", got)
+	}
+}

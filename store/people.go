@@ -1,0 +1,237 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"deskbell/gateway"
+	"deskbell/roster"
+	"deskbell/store/internal/db"
+)
+
+// Import writes a people file, in one transaction. It overwrites what the file
+// names and removes nothing; people whom it does not name come after those it
+// names. Passwords are not kept, of a PIN only a hash.
+func (s *Store) Import(ctx context.Context, f roster.File) error {
+	named := make([]string, len(f.People))
+	hashes := make([]string, len(f.People))
+	for i, p := range f.People {
+		hash, err := hashPIN(p.PIN)
+		if err != nil {
+			return fmt.Errorf("import people: %w", err)
+		}
+		named[i], hashes[i] = p.ID, hash
+	}
+	return s.tx(ctx, "import people", func(q *db.Queries) error {
+		if err := q.ShiftPositions(ctx, db.ShiftPositionsParams{By: len(f.People), Named: named}); err != nil {
+			return err
+		}
+		for i, p := range f.People {
+			roles := make([]string, len(p.Roles))
+			for j, role := range p.Roles {
+				roles[j] = string(role)
+			}
+			err := q.ImportPerson(ctx, db.ImportPersonParams{ID: p.ID, Position: i + 1, Name: p.Name, Roles: roles,
+				Phone: optional(p.Phone), Jid: optional(p.JID), Language: p.Language, Loc: p.Loc, Grp: p.Group,
+				Prefers: p.Prefers, PinHash: hashes[i]})
+			if err != nil {
+				return err
+			}
+		}
+		for i, r := range f.Rota {
+			err := q.ImportRotation(ctx, db.ImportRotationParams{Grp: r.Group, Name: r.Name, Position: i + 1, Zone: r.Zone,
+				Start: r.Start, Every: r.Every, People: r.People})
+			if err != nil {
+				return err
+			}
+		}
+		return agentsChanged(ctx, q, 1)
+	})
+}
+
+func agentsChanged(ctx context.Context, q *db.Queries, rows int64) error {
+	if rows == 0 {
+		return nil
+	}
+	return q.Notify(ctx, db.NotifyParams{Channel: changes, Payload: "agent"})
+}
+
+// People returns everybody, in the order of the people file, without PINs.
+func (s *Store) People(ctx context.Context) ([]roster.Person, error) {
+	rows, err := s.q.People(ctx)
+	if err != nil {
+		return nil, fail("people", err)
+	}
+	list := make([]roster.Person, len(rows))
+	for i, row := range rows {
+		list[i] = person(row)
+	}
+	return list, nil
+}
+
+// Person returns one person, or ErrNotFound.
+func (s *Store) Person(ctx context.Context, id string) (roster.Person, error) {
+	row, err := s.q.Person(ctx, id)
+	if err != nil {
+		return roster.Person{}, fail("person "+id, err)
+	}
+	return person(row), nil
+}
+
+// PersonAt returns who has an address: an E.164 number or a bare JID. ErrNotFound
+// for a stranger.
+func (s *Store) PersonAt(ctx context.Context, channel gateway.Channel, address string) (roster.Person, error) {
+	row, err := s.q.PersonAt(ctx, db.PersonAtParams{Channel: string(channel), Address: address})
+	if err != nil {
+		return roster.Person{}, fail("person at an address", err)
+	}
+	return person(row), nil
+}
+
+// CheckPIN tells whether a PIN is the person's. Who has none has no right one.
+func (s *Store) CheckPIN(ctx context.Context, id, pin string) (bool, error) {
+	row, err := s.q.Person(ctx, id)
+	if err != nil {
+		return false, fail("pin of "+id, err)
+	}
+	ok, err := matchPIN(row.PinHash, pin)
+	return ok, fail("pin of "+id, err)
+}
+
+func person(row db.Person) roster.Person {
+	p := roster.Person{ID: row.ID, Name: row.Name, Language: row.Language, Loc: row.Loc, Group: row.Grp, Prefers: row.Prefers}
+	for _, role := range row.Roles {
+		p.Roles = append(p.Roles, roster.Role(role))
+	}
+	if row.Phone != nil {
+		p.Phone = *row.Phone
+	}
+	if row.Jid != nil {
+		p.JID = *row.Jid
+	}
+	return p
+}
+
+// Members returns everybody who may work on tickets, with what is known about
+// them now, in the order of the people file.
+func (s *Store) Members(ctx context.Context) ([]roster.Member, error) {
+	rows, err := s.q.Members(ctx, "")
+	if err != nil {
+		return nil, fail("members", err)
+	}
+	list := make([]roster.Member, len(rows))
+	for i, row := range rows {
+		list[i] = member(row)
+	}
+	return list, nil
+}
+
+// Member returns anybody with what is known about them now, or ErrNotFound.
+func (s *Store) Member(ctx context.Context, id string) (roster.Member, error) {
+	what := "member " + id
+	if id == "" {
+		return roster.Member{}, fail(what, ErrNotFound)
+	}
+	rows, err := s.q.Members(ctx, id)
+	if err != nil {
+		return roster.Member{}, fail(what, err)
+	}
+	if len(rows) == 0 {
+		return roster.Member{}, fail(what, ErrNotFound)
+	}
+	return member(rows[0]), nil
+}
+
+func member(row db.MembersRow) roster.Member {
+	p := row.Person
+	return roster.Member{
+		Person: person(p),
+		Presence: roster.Presence{State: roster.PresenceState(p.Presence), Show: p.PresenceShow, Reason: p.PresenceReason,
+			Since: moment(p.PresenceSince), LastSeen: moment(p.LastSeen)},
+		Holding: row.Holding, AwayUntil: moment(p.AwayUntil), AwayReason: p.AwayReason, Stopped: p.Stopped, LastAsked: moment(p.LastAsked),
+	}
+}
+
+// Rota returns the rotations, in the order of the people file, and the overrides.
+func (s *Store) Rota(ctx context.Context) ([]roster.Rotation, []roster.Override, error) {
+	rota, err := s.q.Rota(ctx)
+	if err != nil {
+		return nil, nil, fail("rota", err)
+	}
+	overrides, err := s.q.Overrides(ctx)
+	if err != nil {
+		return nil, nil, fail("rota", err)
+	}
+	rotations := make([]roster.Rotation, len(rota))
+	for i, r := range rota {
+		rotations[i] = roster.Rotation{Group: r.Grp, Name: r.Name, Zone: r.Zone, Start: r.Start.UTC(), Every: r.Every, People: r.People}
+	}
+	list := make([]roster.Override, len(overrides))
+	for i, o := range overrides {
+		list[i] = roster.Override{Group: o.Grp, Person: o.Person, Instead: o.Instead, From: o.FromTime.UTC(), Until: o.UntilTime.UTC()}
+	}
+	return rotations, list, nil
+}
+
+// MarkAsked notes that people were offered a ticket at a time.
+func (s *Store) MarkAsked(ctx context.Context, ids []string, at time.Time) error {
+	return fail("mark as asked", s.q.MarkAsked(ctx, db.MarkAskedParams{At: &at, Ids: ids}))
+}
+
+// SetAway notes that a person is away until a time; the zero time says that they
+// are back.
+func (s *Store) SetAway(ctx context.Context, id string, until time.Time, reason string) error {
+	return s.changePerson(ctx, "set away", func(q *db.Queries) (int64, error) {
+		return q.SetAway(ctx, db.SetAwayParams{Until: optional(until), Reason: storable(reason), ID: id})
+	})
+}
+
+// SetStopped notes that a person wants no SMS, or wants them again.
+func (s *Store) SetStopped(ctx context.Context, id string, stopped bool) error {
+	return s.changePerson(ctx, "set stopped", func(q *db.Queries) (int64, error) {
+		return q.SetStopped(ctx, db.SetStoppedParams{Stopped: stopped, ID: id})
+	})
+}
+
+func (s *Store) changePerson(ctx context.Context, what string, change func(*db.Queries) (int64, error)) error {
+	return s.tx(ctx, what, func(q *db.Queries) error {
+		rows, err := change(q)
+		if err != nil {
+			return err
+		}
+		if rows == 0 {
+			return ErrNotFound
+		}
+		return agentsChanged(ctx, q, rows)
+	})
+}
+
+// Presence takes changes of presence, in their order; those of strangers are
+// dropped.
+func (s *Store) Presence(ctx context.Context, list []gateway.Presence) error {
+	return s.tx(ctx, "presence", func(q *db.Queries) error {
+		changed := int64(0)
+		for _, p := range list {
+			rows, err := q.SetPresence(ctx, db.SetPresenceParams{State: p.State, At: &p.At, Show: storable(p.Show),
+				Reason: storable(p.Reason), Address: &p.Address})
+			if err != nil {
+				return err
+			}
+			changed += rows
+		}
+		return agentsChanged(ctx, q, changed)
+	})
+}
+
+// PresenceUnknown forgets everybody's presence: nobody is watching it.
+func (s *Store) PresenceUnknown(ctx context.Context) error {
+	return s.tx(ctx, "forget presence", func(q *db.Queries) error {
+		now := s.now()
+		rows, err := q.ForgetPresence(ctx, &now)
+		if err != nil {
+			return err
+		}
+		return agentsChanged(ctx, q, rows)
+	})
+}

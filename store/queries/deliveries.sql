@@ -1,0 +1,114 @@
+-- name: InsertDelivery :one
+INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at)
+VALUES (@key, @channel, @person, @address, @reason, @ticket, @text, @again, @alert, @urgent, @not_before, sqlc.narg(expires), @created_at)
+ON CONFLICT (key) DO NOTHING RETURNING id;
+
+-- name: DeliveryID :one
+SELECT id FROM deliveries WHERE key = @key;
+
+-- name: Discard :exec
+-- What is due but no longer to be sent.
+WITH verdicts AS (
+    SELECT d.id, CASE
+        WHEN d.expires <= @now::timestamptz THEN 'expired'
+        WHEN d.channel = 'sms' AND p.stopped AND d.reason <> 'stop_ok' THEN 'failed'
+        WHEN d.reason IN ('offer', 'reminder', 'offer_bundle', 'page', 'mgr_nobody') AND t.status <> 'new' THEN 'cancelled'
+        END AS state
+    FROM deliveries d
+    LEFT JOIN people p ON p.id = d.person
+    LEFT JOIN tickets t ON t.number = d.ticket
+    WHERE d.channel = @channel AND d.state = 'due'
+)
+UPDATE deliveries SET state = v.state, why = CASE v.state
+    WHEN 'expired' THEN 'not sent in time'
+    WHEN 'failed' THEN 'the person has stopped texts'
+    ELSE 'the ticket is no longer waiting' END
+FROM verdicts v WHERE v.id = deliveries.id AND v.state IS NOT NULL;
+
+-- name: Take :many
+-- The first unsettled row of each address: rows that wait for their own time hold
+-- nobody up, rows that are tried again do. Urgent rows wait for urgent rows only.
+UPDATE deliveries SET state = 'sending', attempt = deliveries.attempt + 1
+WHERE deliveries.id IN (
+    SELECT d.id FROM deliveries d
+    WHERE d.channel = @channel AND d.state = 'due' AND d.not_before <= @now
+      AND NOT EXISTS (
+        SELECT 1 FROM deliveries e
+        WHERE e.channel = d.channel AND e.address = d.address AND e.id <> d.id AND (e.urgent OR NOT d.urgent)
+          AND (e.state = 'sending' OR e.state = 'due' AND e.id < d.id AND (e.not_before <= @now OR e.attempt > 0)))
+    ORDER BY d.urgent DESC, d.id LIMIT @max
+    FOR UPDATE SKIP LOCKED)
+RETURNING *;
+
+-- name: DeliveryForUpdate :one
+SELECT * FROM deliveries WHERE id = @id FOR UPDATE;
+
+-- name: SettleDelivery :exec
+UPDATE deliveries SET state = @state, why = @why, not_before = @not_before, repeated = @repeated, sent_at = sqlc.narg(sent_at)
+WHERE id = @id;
+
+-- name: SendingIDs :many
+SELECT id FROM deliveries WHERE channel = @channel AND state = 'sending' ORDER BY id;
+
+-- name: InsertSegment :exec
+INSERT INTO segments (delivery, number, channel, wire, norm) VALUES (@delivery, @number, @channel, @wire, @norm);
+
+-- name: MatchSegment :one
+-- The best match: as written, then in the order of the forms; of equals the one
+-- that has no receipt yet, then the newest.
+SELECT s.delivery, s.number, s.state FROM segments s
+WHERE s.channel = @channel AND s.norm = ANY (@forms::text[])
+ORDER BY s.wire = @wire DESC, array_position(@forms::text[], s.norm), s.state = 'sent' DESC, s.delivery DESC
+LIMIT 1;
+
+-- name: SetSegment :exec
+UPDATE segments SET state = @state, why = @why WHERE delivery = @delivery AND number = @number;
+
+-- name: Segments :many
+SELECT state, why FROM segments WHERE delivery = @delivery ORDER BY number;
+
+-- name: ReceiveDelivery :exec
+UPDATE deliveries SET state = @state, why = @why WHERE id = @id;
+
+-- name: KeepOrphan :exec
+INSERT INTO orphans (channel, wire, norm, state, why, kept_at) VALUES (@channel, @wire, @norm, @state, @why, @kept_at);
+
+-- name: ForgetOrphans :exec
+DELETE FROM orphans WHERE kept_at < @before;
+
+-- name: TakeOrphans :many
+WITH taken AS (
+    DELETE FROM orphans o WHERE o.channel = @channel AND o.norm = ANY (@forms::text[]) AND o.kept_at >= @since RETURNING *
+)
+SELECT state, why FROM taken ORDER BY id;
+
+-- name: FailedAlerts :many
+SELECT id, key, ticket, person, channel, reason, why FROM deliveries
+WHERE alert AND NOT reported AND ticket > 0 AND (
+    state IN ('failed', 'expired')
+    OR state IN ('sent', 'unknown') AND channel = 'sms' AND reason IN ('page', 'page_help', 'mgr_nobody') AND sent_at <= @before)
+ORDER BY id LIMIT @max;
+
+-- name: Reported :exec
+UPDATE deliveries SET reported = true WHERE id = @id;
+
+-- name: Fates :many
+SELECT id, state FROM deliveries WHERE id = ANY (@ids::bigint[]);
+
+-- name: Backlog :many
+SELECT channel, count(*)::integer AS due FROM deliveries WHERE state = 'due' AND not_before <= @now GROUP BY channel;
+
+-- name: AcquireLease :one
+INSERT INTO leases AS l (name, holder, fence, expires)
+VALUES (@name, @holder, 1, clock_timestamp() + @ttl::interval)
+ON CONFLICT (name) DO UPDATE SET
+    holder = excluded.holder, expires = excluded.expires,
+    fence = l.fence + CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN 0 ELSE 1 END
+WHERE l.holder = excluded.holder OR l.expires <= clock_timestamp()
+RETURNING fence;
+
+-- name: ReleaseLease :exec
+UPDATE leases SET expires = '-infinity' WHERE name = @name AND holder = @holder AND fence = @fence;
+
+-- name: LockTaker :exec
+SELECT pg_advisory_xact_lock(hashtextextended('take ' || @channel::text, 0));

@@ -1,0 +1,87 @@
+-- name: LockKeys :exec
+-- In the order of the array, which the caller sorted: no two callers deadlock.
+SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(@keys::text[]) AS key;
+
+-- name: KeepMessage :batchone
+WITH newest AS (
+    SELECT i.key, i.ordinal, i.confirmed_at FROM inbox i
+    WHERE i.channel = @channel AND i.hash = @hash ORDER BY i.ordinal DESC LIMIT 1
+), repeated AS (
+    SELECT newest.key FROM newest WHERE newest.confirmed_at IS NULL OR @unique_key::boolean
+), kept AS (
+    INSERT INTO inbox (channel, key, hash, ordinal, sender, reply_to, text, quotes, sent_at,
+        part_group, part_number, part_total, part_coding, part_data, kept_at)
+    SELECT @channel, @hash || CASE WHEN @unique_key::boolean THEN '' ELSE '.' || next.ordinal END, @hash, next.ordinal,
+        @sender, @reply_to, @text, @quotes, sqlc.narg(sent_at),
+        sqlc.narg(part_group), @part_number, @part_total, @part_coding, sqlc.narg(part_data), @kept_at
+    FROM (SELECT coalesce((SELECT newest.ordinal FROM newest), 0) + 1 AS ordinal) AS next
+    WHERE NOT EXISTS (SELECT 1 FROM repeated)
+    RETURNING inbox.key
+)
+SELECT kept.key, false AS repeat FROM kept UNION ALL SELECT repeated.key, true FROM repeated;
+
+-- name: SetCursor :exec
+INSERT INTO cursors (channel, cursor, sent_at) VALUES (@channel, @cursor, @sent_at)
+ON CONFLICT (channel) DO UPDATE SET cursor = excluded.cursor, sent_at = excluded.sent_at;
+
+-- name: Cursor :one
+SELECT cursor, sent_at FROM cursors WHERE channel = @channel;
+
+-- name: Confirm :exec
+UPDATE inbox SET confirmed_at = @at
+WHERE channel = @channel AND key = ANY (@keys::text[]) AND confirmed_at IS NULL;
+
+-- name: Unfinished :many
+SELECT sqlc.embed(i), coalesce(p.id, '') AS person FROM inbox i
+LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender OR i.channel = 'im' AND p.jid = i.sender
+WHERE i.channel = @channel AND i.state <> 'finished'
+ORDER BY i.id LIMIT @max;
+
+-- name: Inbound :one
+SELECT sqlc.embed(i), coalesce(p.id, '') AS person FROM inbox i
+LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender OR i.channel = 'im' AND p.jid = i.sender
+WHERE i.key = @key;
+
+-- name: Parts :many
+-- References are used again, so a group may hold parts of several messages: the
+-- first of each number belong together, then the second of each, and so on.
+SELECT DISTINCT ON (i.part_number) sqlc.embed(i), coalesce(p.id, '') AS person FROM inbox i
+LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender
+WHERE i.part_group = @part_group::text AND i.state <> 'finished'
+ORDER BY i.part_number, i.id;
+
+-- name: AdvanceInbound :execrows
+-- A part takes the other parts of its message along; see Parts.
+WITH unfinished AS (
+    SELECT i.id, i.key, row_number() OVER (PARTITION BY i.part_group, i.part_number ORDER BY i.id) AS nth
+    FROM inbox i
+    WHERE i.part_group = (SELECT o.part_group FROM inbox o WHERE o.id = @id OR o.key = @key) AND i.state <> 'finished'
+)
+UPDATE inbox SET state = @state, why = @why
+WHERE inbox.state <> 'finished' AND (inbox.id = @id OR inbox.key = @key OR inbox.id IN (
+    SELECT u.id FROM unfinished u WHERE u.nth = (SELECT o.nth FROM unfinished o WHERE o.id = @id OR o.key = @key)));
+
+-- name: SetTold :exec
+UPDATE inbox SET told = true WHERE key = @key;
+
+-- name: MeetStranger :execrows
+INSERT INTO strangers AS s (channel, address, told_at) VALUES (@channel, @address, @told_at)
+ON CONFLICT (channel, address) DO UPDATE SET told_at = excluded.told_at WHERE s.told_at <= @before::timestamptz;
+
+-- name: Conversation :one
+SELECT doc FROM conversations WHERE person = @person;
+
+-- name: OpenConversation :exec
+INSERT INTO conversations (person) VALUES (@person) ON CONFLICT DO NOTHING;
+
+-- name: LockConversation :one
+SELECT doc FROM conversations WHERE person = @person FOR UPDATE;
+
+-- name: SetConversation :exec
+UPDATE conversations SET doc = @doc WHERE person = @person;
+
+-- name: TryLock :one
+SELECT pg_try_advisory_lock(hashtextextended('sender ' || @sender::text, 0));
+
+-- name: Unlock :exec
+SELECT pg_advisory_unlock(hashtextextended('sender ' || @sender::text, 0));

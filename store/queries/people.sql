@@ -1,0 +1,74 @@
+-- name: ImportPerson :exec
+INSERT INTO people (id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash)
+VALUES (@id, @position, @name, @roles, @phone, @jid, @language, @loc, @grp, @prefers, @pin_hash)
+ON CONFLICT (id) DO UPDATE SET
+    position = excluded.position, name = excluded.name, roles = excluded.roles, phone = excluded.phone,
+    jid = excluded.jid, language = excluded.language, loc = excluded.loc, grp = excluded.grp,
+    prefers = excluded.prefers, pin_hash = excluded.pin_hash;
+
+-- name: ShiftPositions :exec
+-- Whoever the file does not name keeps their order, after those it names.
+UPDATE people SET position = position + @by::integer WHERE NOT id = ANY (@named::text[]);
+
+-- name: ImportRotation :exec
+INSERT INTO rota (grp, name, position, zone, start, every, people)
+VALUES (@grp, @name, @position, @zone, @start, @every, @people)
+ON CONFLICT (grp, name) DO UPDATE SET
+    position = excluded.position, zone = excluded.zone, start = excluded.start,
+    every = excluded.every, people = excluded.people;
+
+-- name: People :many
+SELECT * FROM people ORDER BY position, id;
+
+-- name: Person :one
+SELECT * FROM people WHERE id = @id;
+
+-- name: PersonAt :one
+SELECT * FROM people
+WHERE CASE WHEN @channel::text = 'sms' THEN phone = @address::text ELSE jid = @address::text END;
+
+-- name: Members :many
+SELECT sqlc.embed(p), coalesce(h.numbers, '{}')::integer[] AS holding
+FROM people p
+LEFT JOIN (
+    SELECT assignee, array_agg(number ORDER BY number) AS numbers
+    FROM tickets WHERE status IN ('assigned', 'pending') GROUP BY assignee
+) h ON h.assignee = p.id
+WHERE CASE WHEN @id::text = '' THEN p.roles && '{agent,oncall,manager}'::text[] ELSE p.id = @id END
+ORDER BY p.position, p.id;
+
+-- name: Rota :many
+SELECT * FROM rota ORDER BY position, grp, name;
+
+-- name: Overrides :many
+SELECT * FROM overrides ORDER BY id;
+
+-- name: MarkAsked :exec
+UPDATE people SET last_asked = @at WHERE id = ANY (@ids::text[]);
+
+-- name: SetAway :execrows
+UPDATE people SET away_until = @until, away_reason = @reason WHERE id = @id;
+
+-- name: SetStopped :execrows
+UPDATE people SET stopped = @stopped WHERE id = @id;
+
+-- name: SetPresence :execrows
+UPDATE people SET
+    presence_since = CASE WHEN presence = @state::text THEN presence_since ELSE @at END,
+    last_seen = CASE WHEN 'offline' <> @state AND 'unknown' <> @state OR presence IN ('available', 'away', 'busy') THEN @at ELSE last_seen END,
+    presence = @state, presence_show = @show, presence_reason = @reason
+WHERE jid = @address AND (presence, presence_show, presence_reason) IS DISTINCT FROM (@state, @show::text, @reason::text);
+
+-- name: ForgetPresence :execrows
+UPDATE people SET presence = 'unknown', presence_show = '', presence_reason = '', presence_since = @at
+WHERE presence <> 'unknown';
+
+-- name: CreateToken :exec
+INSERT INTO tokens (hash, person, scopes, name, created_at, expires)
+VALUES (@hash, @person, @scopes, @name, @created_at, @expires);
+
+-- name: Token :one
+SELECT person, scopes, last_used FROM tokens WHERE hash = @hash AND (expires IS NULL OR expires > @now);
+
+-- name: TouchToken :exec
+UPDATE tokens SET last_used = @now WHERE hash = @hash;

@@ -1,0 +1,336 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"deskbell/store/internal/db"
+	"deskbell/ticket"
+)
+
+// Submission is a new ticket. The store fills in its number and its time.
+type Submission struct {
+	Opening ticket.Opening
+	// Key makes the submission idempotent within Scope; empty for none. Hash
+	// identifies the request's content.
+	Scope, Key, Hash string
+}
+
+// changes is the channel on which readers hear that something changed: a payload
+// is "ticket:142" or "agent".
+const changes = "deskbell_change"
+
+// Submit writes a ticket and its key in one transaction. The same scope, key and
+// hash give the same ticket and repeat; another hash gives ErrKeyReused.
+func (s *Store) Submit(ctx context.Context, sub Submission) (t ticket.Ticket, repeat bool, err error) {
+	now := s.now()
+	err = s.tx(ctx, "submit", func(q *db.Queries) error {
+		if sub.Key != "" {
+			fresh, err := q.ClaimKey(ctx, db.ClaimKeyParams{Scope: sub.Scope, Key: sub.Key, Hash: sub.Hash, CreatedAt: now})
+			if err != nil {
+				return err
+			}
+			if fresh == 0 {
+				repeat = true
+				t, err = submitted(ctx, q, sub)
+				return err
+			}
+		}
+		t, err = insertTicket(ctx, q, sub.Opening, now)
+		if err != nil || sub.Key == "" {
+			return err
+		}
+		return q.SetKeyTicket(ctx, db.SetKeyTicketParams{Ticket: &t.Number, Scope: sub.Scope, Key: sub.Key})
+	})
+	if err != nil {
+		return ticket.Ticket{}, false, err
+	}
+	return t, repeat, nil
+}
+
+func submitted(ctx context.Context, q *db.Queries, sub Submission) (ticket.Ticket, error) {
+	key, err := q.Key(ctx, db.KeyParams{Scope: sub.Scope, Key: sub.Key})
+	if err != nil {
+		return ticket.Ticket{}, err
+	}
+	if key.Hash != sub.Hash || key.Ticket == nil {
+		return ticket.Ticket{}, ErrKeyReused
+	}
+	row, err := q.Ticket(ctx, *key.Ticket)
+	if err != nil {
+		return ticket.Ticket{}, err
+	}
+	return decode[ticket.Ticket](row.Doc)
+}
+
+func insertTicket(ctx context.Context, q *db.Queries, o ticket.Opening, now time.Time) (t ticket.Ticket, err error) {
+	if o.Number, err = q.NextNumber(ctx); err != nil {
+		return t, err
+	}
+	o.CreatedAt = now
+	t = ticket.Ticket{Number: o.Number, Subject: o.Subject, Body: o.Body, Requester: o.Requester, Group: o.Group,
+		Channel: o.Channel, CreatedAt: o.CreatedAt, Priority: o.Priority, Plan: o.Plan}
+	t.Status = ticket.New
+	doc, err := json.Marshal(t)
+	if err != nil {
+		return t, err
+	}
+	opening, err := json.Marshal(o)
+	if err != nil {
+		return t, err
+	}
+	return t, q.InsertTicket(ctx, db.InsertTicketParams{Number: o.Number, Status: string(t.Status), Priority: string(t.Priority),
+		Requester: t.Requester.ID, CreatedAt: t.CreatedAt, Doc: doc, Opening: opening})
+}
+
+// Unstarted returns the openings of tickets that were submitted before a time and
+// that no workflow has written yet, oldest first.
+func (s *Store) Unstarted(ctx context.Context, before time.Time, limit int) ([]ticket.Opening, error) {
+	docs, err := s.q.Unstarted(ctx, db.UnstartedParams{Before: before, Max: limit})
+	return decodeAll[ticket.Opening]("unstarted tickets", docs, err)
+}
+
+// Projection is what a ticket's workflow writes: the ticket as it is, events that
+// may not be written yet, and the ids of its last commands.
+type Projection struct {
+	Ticket   ticket.Ticket
+	Events   []ticket.Event
+	Commands []string
+}
+
+// Project writes a projection. An older version never replaces a newer one, and
+// an event is written once, whatever the order and however often it comes.
+func (s *Store) Project(ctx context.Context, p Projection) error {
+	what := fmt.Sprintf("project ticket %d", p.Ticket.Number)
+	doc, err := json.Marshal(p.Ticket)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	events := db.InsertTimelineParams{Ticket: p.Ticket.Number}
+	for _, e := range p.Events {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		events.Seqs = append(events.Seqs, e.Seq)
+		events.Ats = append(events.Ats, e.At)
+		events.Docs = append(events.Docs, string(line))
+	}
+	return s.tx(ctx, what, func(q *db.Queries) error {
+		t := p.Ticket
+		newer, err := q.ProjectTicket(ctx, db.ProjectTicketParams{Number: t.Number, Version: t.Version, Status: string(t.Status),
+			Priority: string(t.Priority), Requester: t.Requester.ID, Assignee: t.Assignee.ID, CreatedAt: t.CreatedAt,
+			Doc: doc, Commands: append([]string{}, p.Commands...)})
+		if err != nil {
+			return err
+		}
+		lines := int64(0)
+		if len(p.Events) > 0 {
+			if lines, err = q.InsertTimeline(ctx, events); err != nil {
+				return err
+			}
+		}
+		if newer > 0 {
+			if err := s.hold(ctx, q, t); err != nil {
+				return err
+			}
+		}
+		if newer+lines == 0 {
+			return nil
+		}
+		return q.Notify(ctx, db.NotifyParams{Channel: changes, Payload: "ticket:" + strconv.Itoa(t.Number)})
+	})
+}
+
+// hold notes who holds the ticket, and that nobody else does.
+func (s *Store) hold(ctx context.Context, q *db.Queries, t ticket.Ticket) error {
+	holder := ""
+	if t.Holder(t.Assignee.ID) {
+		holder = t.Assignee.ID
+	}
+	err := q.ClearHolds(ctx, db.ClearHoldsParams{Ticket: t.Number, Holder: holder, Waiting: t.Status == ticket.New})
+	if err != nil || holder == "" {
+		return err
+	}
+	return q.SetHold(ctx, db.SetHoldParams{Ticket: t.Number, Person: holder, At: s.now()})
+}
+
+// askedFor is how long a take that is under way counts as one (rules.md of the
+// design, "Across tickets": 10 s).
+const askedFor = 10 * time.Second
+
+// AskHold notes that a person is about to take a ticket, before the take is handed
+// over. It is false, and nothing is noted, when the person has limit tickets
+// already; a limit of 0 is none.
+func (s *Store) AskHold(ctx context.Context, person string, number, limit int) (ok bool, err error) {
+	now := s.now()
+	err = s.tx(ctx, "ask for a hold", func(q *db.Queries) error {
+		if limit > 0 {
+			if err := q.LockPerson(ctx, person); err != nil {
+				return err
+			}
+			held, err := q.CountHolds(ctx, db.CountHoldsParams{Person: person, Ticket: number, Since: now.Add(-askedFor)})
+			if err != nil || held >= limit {
+				return err
+			}
+		}
+		ok = true
+		return q.AskHold(ctx, db.AskHoldParams{Ticket: number, Person: person, At: now})
+	})
+	return ok && err == nil, err
+}
+
+// Asked returns the numbers of the tickets that somebody is about to take.
+func (s *Store) Asked(ctx context.Context) ([]int, error) {
+	numbers, err := s.q.AskedHolds(ctx, s.now().Add(-askedFor))
+	return numbers, fail("asked tickets", err)
+}
+
+// Ticket returns a ticket as its workflow wrote it last; before it wrote, as it
+// was submitted. ErrNotFound when there is none.
+func (s *Store) Ticket(ctx context.Context, number int) (ticket.Ticket, error) {
+	t, _, err := s.Snapshot(ctx, number)
+	return t, err
+}
+
+// Snapshot returns a ticket and the ids of its last commands.
+func (s *Store) Snapshot(ctx context.Context, number int) (ticket.Ticket, []string, error) {
+	what := fmt.Sprintf("ticket %d", number)
+	if number < 0 || number > math.MaxInt32 {
+		return ticket.Ticket{}, nil, fail(what, ErrNotFound)
+	}
+	row, err := s.q.Ticket(ctx, number)
+	if err != nil {
+		return ticket.Ticket{}, nil, fail(what, err)
+	}
+	t, err := decode[ticket.Ticket](row.Doc)
+	return t, row.Commands, fail(what, err)
+}
+
+// Filter selects tickets; zero fields select all.
+type Filter struct {
+	Status    []ticket.Status
+	Assignee  string
+	Requester string
+	Cursor    string // from the page before
+	Limit     int    // 50 when zero, 200 at most
+}
+
+const (
+	defaultPage = 50
+	maxPage     = 200
+)
+
+// ErrCursor says that a filter's cursor is not one of ours.
+var ErrCursor = errors.New("unknown cursor")
+
+// Tickets returns tickets, newest first, without their queue, alarms, plan and
+// recent lines, and the cursor of the next page, empty on the last.
+func (s *Store) Tickets(ctx context.Context, f Filter) (list []ticket.Ticket, next string, err error) {
+	limit := min(f.Limit, maxPage)
+	if limit <= 0 {
+		limit = defaultPage
+	}
+	params := db.TicketsParams{Below: math.MaxInt32, Statuses: []string{}, Assignee: f.Assignee, Requester: f.Requester, Max: limit + 1}
+	if f.Cursor != "" {
+		if params.Below, err = strconv.Atoi(f.Cursor); err != nil || params.Below < 1 || params.Below > math.MaxInt32 {
+			return nil, "", ErrCursor
+		}
+	}
+	for _, status := range f.Status {
+		params.Statuses = append(params.Statuses, string(status))
+	}
+	docs, err := s.q.Tickets(ctx, params)
+	list, err = decodeAll[ticket.Ticket]("tickets", docs, err)
+	if len(list) > limit {
+		list = list[:limit]
+		next = strconv.Itoa(list[limit-1].Number)
+	}
+	return list, next, err
+}
+
+// Waiting returns the tickets that nobody holds, most urgent first, oldest first
+// within.
+func (s *Store) Waiting(ctx context.Context, limit int) ([]ticket.Ticket, error) {
+	docs, err := s.q.Waiting(ctx, limit)
+	return decodeAll[ticket.Ticket]("waiting tickets", docs, err)
+}
+
+// Holding returns the tickets that a person holds, oldest first.
+func (s *Store) Holding(ctx context.Context, person string) ([]ticket.Ticket, error) {
+	docs, err := s.q.Holding(ctx, person)
+	return decodeAll[ticket.Ticket]("held tickets", docs, err)
+}
+
+// Requests returns the last tickets that a person asked for, newest first.
+func (s *Store) Requests(ctx context.Context, person string, limit int) ([]ticket.Ticket, error) {
+	list, _, err := s.Tickets(ctx, Filter{Requester: person, Limit: limit})
+	return list, err
+}
+
+// Counts is how many tickets are open.
+type Counts struct {
+	New, Assigned, Pending int
+	Oldest                 time.Time // submission of the oldest that nobody holds; zero for none
+}
+
+// Counts counts the open tickets.
+func (s *Store) Counts(ctx context.Context) (Counts, error) {
+	row, err := s.q.Counts(ctx)
+	if err != nil {
+		return Counts{}, fail("count tickets", err)
+	}
+	return Counts{New: row.New, Assigned: row.Assigned, Pending: row.Pending, Oldest: row.Oldest.UTC()}, nil
+}
+
+// Timeline returns the events of a ticket, in their order.
+func (s *Store) Timeline(ctx context.Context, number int) ([]ticket.Event, error) {
+	docs, err := s.q.Timeline(ctx, number)
+	return decodeAll[ticket.Event](fmt.Sprintf("timeline of ticket %d", number), docs, err)
+}
+
+// NumberedEvent is an event and the ticket it happened to.
+type NumberedEvent struct {
+	Number int
+	Event  ticket.Event
+}
+
+// RecentEvents returns the last events of all tickets, newest first.
+func (s *Store) RecentEvents(ctx context.Context, limit int) ([]NumberedEvent, error) {
+	rows, err := s.q.RecentEvents(ctx, limit)
+	if err != nil {
+		return nil, fail("recent events", err)
+	}
+	var list []NumberedEvent
+	for _, row := range rows {
+		e, err := decode[ticket.Event](row.Doc)
+		if err != nil {
+			return nil, fail("recent events", err)
+		}
+		list = append(list, NumberedEvent{row.Ticket, e})
+	}
+	return list, nil
+}
+
+func decode[T any](doc []byte) (value T, err error) {
+	err = json.Unmarshal(doc, &value)
+	return value, err
+}
+
+func decodeAll[T any](what string, docs [][]byte, err error) ([]T, error) {
+	if err != nil {
+		return nil, fail(what, err)
+	}
+	list := make([]T, len(docs))
+	for i, doc := range docs {
+		if err := json.Unmarshal(doc, &list[i]); err != nil {
+			return nil, fail(what, err)
+		}
+	}
+	return list, nil
+}
