@@ -148,7 +148,7 @@ func (c *postgresCluster) create(ctx context.Context) error {
 	}
 	initdb, err := startProcess(command{
 		name: "initdb", path: filepath.Join(c.bin, "initdb"), args: args, env: c.environment(),
-		log: filepath.Join(c.dir, "initdb.log"), user: c.user, stopSignal: syscall.SIGTERM,
+		log: filepath.Join(c.dir, "initdb.log"), user: c.user, stopSignal: syscall.SIGTERM, deathSignal: syscall.SIGTERM,
 	})
 	if err != nil {
 		return err
@@ -176,7 +176,8 @@ func (c *postgresCluster) launch(ctx context.Context) (*process, error) {
 		proc, err := startProcess(command{
 			name: "postgres", path: filepath.Join(c.bin, "postgres"), args: c.settings(), env: c.environment(),
 			log: filepath.Join(c.dir, "postgres.log"), user: c.user,
-			stopSignal: syscall.SIGINT, // "fast": ends the connections, then stops in order
+			// The "fast" shutdown: ends the connections, then stops in order.
+			stopSignal: syscall.SIGINT, deathSignal: syscall.SIGINT,
 		})
 		if err != nil {
 			return nil, err

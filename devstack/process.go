@@ -36,9 +36,10 @@ type command struct {
 	log  string   // file that gets stderr, and stdout unless that is read
 	user *account // nil runs it as ourselves
 
-	stdout     io.Writer      // nil sends it to the log
-	stdin      bool           // keep a pipe open to its stdin for as long as we live
-	stopSignal syscall.Signal // asks it to end in order, also when we die
+	stdout      io.Writer      // nil sends it to the log
+	stdin       bool           // keep a pipe open to its stdin for as long as we live
+	stopSignal  syscall.Signal // asks it to end in order
+	deathSignal syscall.Signal // what it gets when we die
 }
 
 // process is a running child. It dies with us: on Linux through the parent's death signal,
@@ -70,7 +71,7 @@ func startProcess(c command) (*process, error) {
 	if c.stdout != nil {
 		cmd.Stdout = c.stdout
 	}
-	cmd.SysProcAttr = childAttributes(c.stopSignal, c.user)
+	cmd.SysProcAttr = childAttributes(c.deathSignal, c.user)
 	var stdin io.Closer = io.NopCloser(nil)
 	if c.stdin {
 		if stdin, err = cmd.StdinPipe(); err != nil {

@@ -180,7 +180,8 @@ func (s *prosodySite) launch(ctx context.Context, program string) (*process, err
 	proc, err := startProcess(command{
 		name: "prosody", path: program, args: []string{"-F", "--config", s.configuration()},
 		env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.Data, "LC_ALL=C"},
-		log: filepath.Join(s.dir, "prosody.log"), user: s.user, stopSignal: syscall.SIGTERM,
+		log: filepath.Join(s.dir, "prosody.log"), user: s.user,
+		stopSignal: syscall.SIGTERM, deathSignal: syscall.SIGTERM,
 	})
 	if err != nil {
 		return nil, err

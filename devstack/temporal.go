@@ -62,7 +62,9 @@ func StartTemporal(ctx context.Context, c TemporalConfig) (*Temporal, error) {
 		return launchTemporal(ctx, command{
 			name: "temporal", path: c.Binary, args: args,
 			env: []string{"PGPASSWORD=" + password, "PATH=" + os.Getenv("PATH")},
-			log: filepath.Join(c.Dir, "temporal.log"), stdin: true, stopSignal: syscall.SIGTERM,
+			log: filepath.Join(c.Dir, "temporal.log"), stdin: true,
+			// Its database dies with us too, so there is nothing that it could still put in order.
+			stopSignal: syscall.SIGTERM, deathSignal: syscall.SIGKILL,
 		})
 	})
 	if err != nil {

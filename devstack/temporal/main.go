@@ -62,7 +62,7 @@ func parseOptions(args []string) (options, error) {
 	flags.IntVar(&opts.port, "port", 7233, "port of the frontend (gRPC)")
 	flags.IntVar(&opts.uiPort, "ui-port", 8233, "port of the web UI")
 	flags.BoolVar(&opts.timeSkipping, "time-skipping", false, "let clients skip time in workflows (tests)")
-	flags.BoolVar(&opts.exitWithStdin, "exit-with-stdin", false, "stop when stdin is closed")
+	flags.BoolVar(&opts.exitWithStdin, "exit-with-stdin", false, "end at once when stdin is closed, for a supervisor that was killed")
 	flags.StringVar(&opts.logLevel, "log-level", "warn", "debug, info, warn or error")
 	if err := flags.Parse(args); err != nil {
 		return opts, err
@@ -87,7 +87,7 @@ func run(args []string) error {
 	if opts.exitWithStdin {
 		go func() {
 			_, _ = io.Copy(io.Discard, os.Stdin)
-			cancel()
+			os.Exit(1)
 		}()
 	}
 	logger := log.NewZapLogger(log.BuildZapLogger(log.Config{Level: opts.logLevel}))

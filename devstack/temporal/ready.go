@@ -13,7 +13,10 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-const readyPoll = 20 * time.Millisecond
+const (
+	readyPoll    = 20 * time.Millisecond
+	probeTimeout = time.Second
+)
 
 // waitReady returns when a client would succeed: the frontend knows the namespace and
 // every search attribute of a ticket, a query over them runs, and the UI passes a call on.
@@ -49,7 +52,7 @@ func poll(ctx context.Context, probe func() error) error {
 }
 
 func probeFrontend(ctx context.Context, conn *grpc.ClientConn) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	attributes, err := operatorservice.NewOperatorServiceClient(conn).ListSearchAttributes(ctx,
 		&operatorservice.ListSearchAttributesRequest{Namespace: namespace})
@@ -67,6 +70,8 @@ func probeFrontend(ctx context.Context, conn *grpc.ClientConn) error {
 }
 
 func probeUI(ctx context.Context, ui string) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, ui+"/api/v1/namespaces/"+namespace, nil)
 	if err != nil {
 		return err

@@ -1,0 +1,50 @@
+# Two commands matter: `make run` and `make test`. `make help` lists the rest.
+
+TOOL := go tool -modfile=tools/go.mod
+ENGINE := bin/deskbell-temporal
+FUZZTIME ?= 30s
+
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)$$/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: deps build ## everything on this machine: desk, engine, database, chat and phones
+	@bin/deskbell dev $(ARGS)
+
+test: deps-test build lint ## every check and test
+	go -C devstack/temporal test ./...
+	go test -race ./...
+
+deps: ## what the system must provide; installs it where it may
+	@scripts/deps.sh
+
+deps-test:
+	@scripts/deps.sh test
+
+build: bin/deskbell $(ENGINE) ## bin/deskbell and the embedded engine beside it
+
+bin/deskbell: FORCE
+	@go build -o $@ ./cmd/deskbell
+
+$(ENGINE): $(wildcard devstack/temporal/*.go) devstack/temporal/go.mod devstack/temporal/go.sum
+	@echo "building the embedded Temporal server; the first time takes some minutes"
+	@go -C devstack/temporal build -o ../../$@ .
+	@touch $@
+
+lint: ## formatting, vet, staticcheck, workflow determinism
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	go vet ./...
+	go -C devstack/temporal vet ./...
+	$(TOOL) staticcheck ./...
+	$(TOOL) workflowcheck ./workflows/...
+
+generate: ## the code that sqlc writes from store/queries
+	$(TOOL) sqlc generate -f store/sqlc.yaml
+
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | while read -r file name; do \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+	done
+
+.PHONY: help run test deps deps-test build lint generate fuzz FORCE
