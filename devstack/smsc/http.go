@@ -36,7 +36,7 @@ func (s *Server) Handler() http.Handler {
 	if err != nil {
 		panic(err) // the folder is embedded
 	}
-	r.GET("/", func(c *gin.Context) {
+	r.Match([]string{http.MethodGet, http.MethodHead}, "/", func(c *gin.Context) {
 		c.Header("Content-Security-Policy", contentPolicy)
 		c.Header("X-Content-Type-Options", "nosniff")
 		c.Header("Referrer-Policy", "no-referrer")

@@ -28,6 +28,9 @@ type link struct {
 // a short code, or a name.
 var number = regexp.MustCompile(`^(\+[0-9]{5,15}|[0-9]{3,15}|[A-Za-z][A-Za-z0-9 ]{0,10})$`)
 
+// destination is what can be sent to: no names.
+var destination = regexp.MustCompile(`^\+?[0-9]{3,15}$`)
+
 // accept serves ESMEs. During an outage nobody listens.
 func (s *Server) accept(ctx context.Context, listener net.Listener) {
 	for {
@@ -189,7 +192,7 @@ func (s *Server) readSubmit(p sms.PDU) (record, pdu.Status) {
 		return record{}, statusInvalidLength
 	}
 	to := printed(m.Dest)
-	if !number.MatchString(to) {
+	if !destination.MatchString(to) {
 		return record{}, sms.StatusDestination
 	}
 	r := record{

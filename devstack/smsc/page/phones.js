@@ -1,0 +1,168 @@
+"use strict";
+
+const only = new URLSearchParams(location.search).get("phone");
+// A plus that nobody encoded arrives as a space.
+const alone = only === null ? null : only.replace(/^ /, "+");
+const phones = new Map();
+const live = document.getElementById("live");
+const words = {
+  out: { sent: "✓ on its way", delivered: "✓✓ delivered", failed: "✗ failed", expired: "✗ expired" },
+  in: { sent: "✓ sent", delivered: "✓✓ taken" },
+};
+
+const api = (number, path) => "/api/phones/" + encodeURIComponent(number) + "/" + path;
+
+async function post(url, body) {
+  const res = await fetch(url, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+  });
+  if (!res.ok) {
+    const problem = await res.json().catch(() => ({}));
+    throw new Error(problem.detail || "The phone does not answer.");
+  }
+}
+
+function open({ number, name, role, on }) {
+  let phone = phones.get(number);
+  if (!phone) {
+    phone = make(number);
+    phones.set(number, phone);
+    document.getElementById("phones").append(phone.section);
+  }
+  phone.title.textContent = name || number;
+  phone.title.href = "/?phone=" + encodeURIComponent(number);
+  phone.text.setAttribute("aria-label", "Text from " + (name || number));
+  phone.about.textContent = role ? number + " · " + role : number;
+  phone.power.checked = on;
+  phone.word.textContent = on ? "on" : "off";
+  phone.section.classList.toggle("off", !on);
+  phone.text.disabled = !on;
+  phone.text.placeholder = on ? "Text to the helpdesk" : "The phone is off";
+  return phone;
+}
+
+function make(number) {
+  const section = document.getElementById("phone").content.cloneNode(true).firstElementChild;
+  const phone = {
+    number, section, seen: "",
+    title: section.querySelector("h2").appendChild(document.createElement("a")),
+    power: section.querySelector(".power input"),
+    word: section.querySelector(".power span"),
+    about: section.querySelector(".number"),
+    talk: section.querySelector(".talk"),
+    text: section.querySelector("textarea"),
+    trouble: section.querySelector(".trouble"),
+  };
+  const form = section.querySelector("form");
+  form.addEventListener("submit", (e) => { e.preventDefault(); send(phone); });
+  phone.text.addEventListener("keydown", (e) => {
+    if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); send(phone); }
+  });
+  phone.power.addEventListener("change", () => tell(phone, async () => {
+    await post(api(number, "power"), { on: phone.power.checked });
+    await refresh(number);
+  }));
+  return phone;
+}
+
+async function tell(phone, act) {
+  phone.trouble.textContent = "";
+  try { await act(); } catch (e) { phone.trouble.textContent = e.message; }
+}
+
+function send(phone) {
+  const text = phone.text.value;
+  if (text === "") return;
+  tell(phone, async () => {
+    await post(api(phone.number, "messages"), { text });
+    if (phone.text.value === text) phone.text.value = "";
+    await refresh(phone.number);
+  });
+}
+
+function show(phone, messages) {
+  const key = JSON.stringify(messages);
+  if (key === phone.seen) return;
+  phone.seen = key;
+  const atEnd = phone.talk.scrollHeight - phone.talk.scrollTop - phone.talk.clientHeight < 40;
+  phone.talk.replaceChildren(...messages.map(bubble));
+  if (atEnd) phone.talk.scrollTop = phone.talk.scrollHeight;
+}
+
+function bubble(m) {
+  const li = document.getElementById("message").content.cloneNode(true).firstElementChild;
+  li.className = m.direction;
+  li.dataset.receipt = m.receipt;
+  li.querySelector(".text").textContent = m.text;
+  const time = li.querySelector("time");
+  const at = new Date(m.at);
+  time.dateTime = m.at;
+  time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  time.title = at.toLocaleString();
+  const several = m.segments > 1 ? m.segments + " segments" : "";
+  const coding = m.encoding === "GSM-7" ? "" : m.encoding;
+  li.querySelector(".size").textContent = [several, coding].filter(Boolean).map((s) => "· " + s).join(" ");
+  li.querySelector(".tick").textContent = words[m.direction][m.receipt] || m.receipt;
+  return li;
+}
+
+async function json(url) {
+  const res = await fetch(url, { cache: "no-store" });
+  if (!res.ok) throw new Error(url + ": " + res.status);
+  return res.json();
+}
+
+async function refreshPhones() {
+  let list = await json("/api/phones");
+  if (alone) {
+    list = list.filter((p) => p.number === alone);
+    if (list.length === 0) list = [{ number: alone, name: "", on: true }];
+  }
+  return list.map(open);
+}
+
+// One refresh at a time for each number; another that comes meanwhile runs after it.
+const running = new Map();
+async function refresh(number) {
+  if (running.has(number)) { running.set(number, true); return; }
+  running.set(number, false);
+  try {
+    do {
+      running.set(number, false);
+      await refreshPhones();
+      const phone = phones.get(number);
+      if (phone) show(phone, await json(api(number, "messages")));
+    } while (running.get(number));
+  } finally { running.delete(number); }
+}
+
+async function refreshAll() {
+  for (const phone of await refreshPhones()) show(phone, await json(api(phone.number, "messages")));
+}
+
+function say(state, text) {
+  live.dataset.state = state;
+  live.textContent = text;
+}
+
+function listen() {
+  const source = new EventSource("/api/events");
+  source.addEventListener("open", () => refreshAll().then(() => say("live", "live"), () => say("lost", "not connected")));
+  source.addEventListener("error", () => say("lost", "not connected, trying again"));
+  source.addEventListener("phone", (e) => refresh(JSON.parse(e.data).number).catch(() => say("lost", "not connected")));
+}
+
+document.getElementById("add").addEventListener("submit", (e) => {
+  e.preventDefault();
+  const number = document.getElementById("number").value.replace(/[\s()/-]/g, "");
+  if (number) location.search = "?phone=" + encodeURIComponent(number);
+});
+if (alone) {
+  document.body.classList.add("alone");
+  const all = document.createElement("a");
+  all.href = "/";
+  all.textContent = "All phones";
+  document.querySelector("h1").replaceChildren(all);
+}
+refreshAll().catch(() => say("lost", "not connected"));
+listen();
