@@ -40,7 +40,8 @@ in ` + "`code`" + ` is a refusal, by the id of its text: nothing changes. A dash
 nothing changes and nobody hears. "passed to me" is a colleague's ticket that the
 actor was asked to take over. A ticket that a manager put off before anybody held
 it counts as New. For a take, ` + "`owned`" + ` is ` + "`take_lost`" + ` within 2 minutes of the
-colleague's claim.
+colleague's claim. What the requester writes while an answer is awaited is that
+answer (answered).
 
 `
 

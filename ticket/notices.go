@@ -249,8 +249,12 @@ func (b *briefing) passEnds() {
 	case Undone, PassOffered:
 		b.tell(p.To, "pass_gone", who(b.before.Assignee))
 	default:
+		m := Message("offer_gone")
+		if b.after.Status == Cancelled {
+			m = "take_withdrawn"
+		}
 		if p.To.Via == "im" {
-			b.tell(p.To, "offer_gone")
+			b.tell(p.To, m)
 		}
 	}
 }

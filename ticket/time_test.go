@@ -1,0 +1,621 @@
+package ticket
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// world is who there is while a ticket's time passes.
+type world struct {
+	duty     []Party // agents, in the order in which they are asked
+	chain    []Party // on call
+	managers []Party
+	broken   map[string]bool // ids whose pages fail as soon as they are sent
+}
+
+// desk is the dialogues' cast: nobody on duty, two on call, one manager.
+func desk() *world {
+	return &world{chain: []Party{dana, sam}, managers: []Party{meg}}
+}
+
+func (w *world) answer(l Lookup) Findings {
+	var f Findings
+	for _, span := range l.Spans {
+		f.Times = append(f.Times, span.From.Add(span.After))
+	}
+	if l.Wave > 0 {
+		f.Wave, f.Reminder = w.wave(l)
+	}
+	switch l.Page {
+	case "oncall":
+		f.Page = w.chain[:min(1, len(w.chain))]
+	case "next":
+		i := w.place(l.Paged) + 1
+		f.Page = w.chain[i:min(i+1, len(w.chain))]
+	case "again":
+		for _, p := range slices.Concat(w.chain, w.managers) {
+			if p.ID == l.Paged {
+				f.Page = []Party{p}
+			}
+		}
+	case "manager":
+		f.Page = w.managers
+	}
+	return f
+}
+
+func (w *world) place(id string) int {
+	return slices.IndexFunc(w.chain, func(p Party) bool { return p.ID == id })
+}
+
+func (w *world) wave(l Lookup) (wave []Party, reminder bool) {
+	var again []Party
+	for _, p := range w.duty {
+		asked, declined := 0, false
+		for _, o := range l.Offers {
+			if o.To.ID == p.ID {
+				asked, declined = asked+1, declined || o.Declined
+			}
+		}
+		switch {
+		case asked == 0:
+			wave = append(wave, p)
+		case asked == 1 && !declined:
+			again = append(again, p)
+		}
+	}
+	if len(wave) == 0 {
+		wave, reminder = again, len(again) > 0
+	}
+	return wave[:min(len(wave), l.Wave)], reminder
+}
+
+// sim lets time pass in a ticket: it does what a workflow does, without one.
+type sim struct {
+	*story
+	*world
+	now     time.Time
+	log     []string // "15m0s sms dana page"
+	events  []Event
+	lookups int
+}
+
+func simulate(tb testing.TB, w *world, o Opening) *sim {
+	tb.Helper()
+	s := &sim{story: &story{TB: tb}, world: w, now: noon}
+	t, events := Open(o, noon)
+	s.take(Ticket{}, t, events)
+	s.settle()
+	return s
+}
+
+func (s *sim) take(before, after Ticket, events []Event) {
+	s.note(before, after, events)
+	for _, h := range s.heard {
+		s.log = append(s.log, fmt.Sprintf("%v %s", s.now.Sub(noon), h))
+	}
+	s.events = append(s.events, events...)
+}
+
+func (s *sim) apply(c Command) error {
+	before := s.Ticket
+	after, events, err := Apply(before, c, s.now)
+	s.take(before, after, events)
+	for _, e := range events {
+		for _, p := range e.To {
+			if (e.Kind == Escalated || e.Kind == PagedAgain) && s.broken[p.ID] {
+				_ = s.apply(Command{Verb: LostPage, Actor: System, To: p})
+			}
+		}
+	}
+	return err
+}
+
+// settle does all that is due now.
+func (s *sim) settle() {
+	for range 100 {
+		if err := s.apply(Tick()); err != nil {
+			s.Fatal(err)
+		}
+		l, ok := s.Lookup(s.now)
+		if !ok {
+			return
+		}
+		s.lookups++
+		if err := s.apply(Found(l, s.answer(l))); err != nil {
+			s.Fatal(err)
+		}
+	}
+	s.Fatalf("never settles at %v: %+v", s.now, s.Alarms)
+}
+
+// until lets time pass, alarm by alarm.
+func (s *sim) until(end time.Time) *sim {
+	s.Helper()
+	for {
+		a, ok := s.Due()
+		if !ok || a.At.After(end) {
+			break
+		}
+		if a.At.After(s.now) {
+			s.now = a.At
+		}
+		s.settle()
+	}
+	s.now = end
+	return s
+}
+
+// say is a command at a time.
+func (s *sim) say(after time.Duration, c Command) *sim {
+	s.Helper()
+	s.until(at(after))
+	if err := s.apply(c); err != nil {
+		s.Fatal(err)
+	}
+	s.settle()
+	return s
+}
+
+// lines are the log's lines that name one of the words.
+func (s *sim) lines(words ...string) (out []string) {
+	for _, line := range s.log {
+		if slices.ContainsFunc(words, func(w string) bool { return strings.HasSuffix(line, w) }) {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+func same(tb testing.TB, want, got []string) {
+	tb.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		tb.Errorf("-want +got\n%s", diff)
+	}
+}
+
+func TestNobodyClaims(t *testing.T) {
+	t.Parallel()
+	s := simulate(t, desk(), opening())
+	s.say(26*time.Minute, by(sam, Take, via("sms")))
+	same(t, []string{
+		"0s sms ann req_created",
+		"15m0s sms dana page", "15m0s sms ann req_escalated",
+		"20m0s sms dana page",
+		"25m0s sms sam page",
+		"26m0s sms sam take_ok", "26m0s sms ann req_claimed", "26m0s sms dana page_off",
+	}, s.log)
+	if !s.Holder("sam") || s.Reached != 2 {
+		t.Errorf("%+v, reached %d", s.Position, s.Reached)
+	}
+}
+
+func TestWholeChainSilent(t *testing.T) {
+	t.Parallel()
+	s := simulate(t, desk(), opening()).until(at(71 * time.Minute))
+	same(t, []string{
+		"15m0s sms dana page", "20m0s sms dana page",
+		"25m0s sms sam page", "30m0s sms sam page", "35m0s sms sam page",
+		"40m0s sms meg mgr_nobody",
+		"45m0s sms dana page", "50m0s sms dana page",
+		"55m0s sms sam page", "1h0m0s sms sam page", "1h5m0s sms sam page",
+		"1h10m0s sms meg mgr_nobody",
+	}, s.lines("page", "mgr_nobody"))
+	same(t, []string{"15m0s sms ann req_escalated"}, s.lines("req_escalated"))
+	s.say(72*time.Minute, by(bob, Take))
+	same(t, []string{"1h12m0s sms dana page_off", "1h12m0s sms sam page_off", "1h12m0s sms meg page_off"}, s.lines("page_off"))
+	if s.Reached != 3 {
+		t.Errorf("reached %d", s.Reached)
+	}
+}
+
+func TestWakingLate(t *testing.T) {
+	t.Parallel()
+	s := simulate(t, desk(), opening())
+	s.now = at(50 * time.Minute) // the engine slept
+	s.settle()
+	s.until(at(80 * time.Minute))
+	same(t, []string{
+		"50m0s sms dana page", "55m0s sms dana page",
+		"1h0m0s sms sam page", "1h5m0s sms sam page", "1h10m0s sms sam page",
+		"1h15m0s sms meg mgr_nobody", "1h20m0s sms dana page",
+	}, s.lines("page", "mgr_nobody"))
+}
+
+func TestChain(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		world *world
+		until time.Duration
+		want  []string
+	}{
+		"a hole is passed over at once": {&world{chain: []Party{dana}, managers: []Party{meg}}, 31 * time.Minute,
+			[]string{"15m0s sms dana page", "20m0s sms dana page", "25m0s sms meg mgr_nobody", "30m0s sms dana page"}},
+		"nobody on call": {&world{managers: []Party{meg}}, 21 * time.Minute,
+			[]string{"15m0s sms meg mgr_nobody", "20m0s sms meg mgr_nobody"}},
+		"nobody at all": {&world{}, time.Hour, nil},
+		"a page fails": {&world{chain: []Party{dana, sam}, managers: []Party{meg}, broken: map[string]bool{"dana": true}}, 26 * time.Minute,
+			[]string{"15m0s sms dana page", "15m0s sms sam page", "20m0s sms sam page", "25m0s sms sam page"}},
+		"every page fails": {&world{chain: []Party{dana, sam}, managers: []Party{meg}, broken: map[string]bool{"dana": true, "sam": true, "meg": true}}, 20 * time.Minute,
+			[]string{"15m0s sms dana page", "15m0s sms sam page", "15m0s sms meg mgr_nobody", "20m0s sms dana page", "20m0s sms sam page", "20m0s sms meg mgr_nobody"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := simulate(t, tt.world, opening()).until(at(tt.until))
+			same(t, tt.want, s.lines("page", "mgr_nobody"))
+		})
+	}
+}
+
+// Both of a person's channels must fail before the next is called.
+func TestPageOnTwoChannels(t *testing.T) {
+	t.Parallel()
+	w := desk()
+	danaIM := Party{ID: "dana", Name: "Dana", Via: "im"}
+	s := simulate(t, w, opening()).until(at(14 * time.Minute))
+	s.now = at(15 * time.Minute)
+	l, _ := s.Lookup(s.now)
+	f := w.answer(l)
+	f.Page = []Party{dana, danaIM}
+	_ = s.apply(Found(l, f))
+	lost := Command{Verb: LostPage, Actor: System, To: dana}
+	s.say(16*time.Minute, lost)
+	same(t, nil, s.lines("sam page"))
+	lost.To = danaIM
+	s.say(17*time.Minute, lost)
+	same(t, []string{"17m0s sms sam page"}, s.lines("sam page"))
+	s.say(18*time.Minute, by(bob, Take))
+	same(t, []string{"18m0s sms sam page_off"}, s.lines("page_off"))
+}
+
+func TestStepsStartAgain(t *testing.T) {
+	t.Parallel()
+	paths := map[string][]Command{
+		"release":                   {by(bob, Take), by(bob, Drop)},
+		"undo of a take":            {by(bob, Take), by(bob, TakeBack)},
+		"reopened without a holder": {by(bob, Done, yes), by(ann, Reopen)},
+	}
+	for name, commands := range paths {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := simulate(t, desk(), opening()).until(at(16 * time.Minute))
+			for _, c := range commands {
+				s.say(16*time.Minute, c)
+			}
+			s.until(at(32 * time.Minute))
+			same(t, []string{"15m0s sms dana page", "31m0s sms dana page"}, s.lines("dana page"))
+		})
+	}
+}
+
+func TestWaves(t *testing.T) {
+	t.Parallel()
+	w := desk()
+	fred, gus := Party{"fred", "Fred", "sms"}, Party{"gus", "Gus", "im"}
+	w.duty = []Party{bob, eve, dan, fred, gus}
+	s := simulate(t, w, opening())
+	s.say(2*time.Minute, by(eve, Drop)) // one more at once
+	s.until(at(14 * time.Minute))
+	same(t, []string{
+		"0s im bob offer", "0s im eve offer", "0s sms dan offer", "2m0s sms fred offer", "5m0s im gus offer",
+		"10m0s im bob reminder", "10m0s sms dan reminder", "10m0s sms fred reminder",
+	}, s.lines("offer", "reminder"))
+	s.until(at(10 * time.Hour))
+	same(t, []string{"10m0s im bob reminder", "10m0s sms dan reminder", "10m0s sms fred reminder", "15m0s im gus reminder"}, s.lines("reminder"))
+	late := Party{"late", "Late", "sms"} // comes on duty: is asked, not reminded
+	w.duty = append(w.duty, late)
+	s.until(at(12 * time.Hour))
+	if got := s.lines("late offer"); len(got) != 1 {
+		t.Error(got)
+	}
+}
+
+func TestOfferLivesAsLongAsItsWave(t *testing.T) {
+	t.Parallel()
+	w := desk()
+	w.duty = []Party{bob, eve, dan}
+	s := simulate(t, w, opening())
+	for _, o := range s.Offers {
+		if !o.Until.Equal(at(5 * time.Minute)) {
+			t.Error(o)
+		}
+	}
+	s.say(12*time.Minute, by(sam, Take)) // the reminders of 5 min are gone as well
+	same(t, nil, s.lines("offer_gone"))
+}
+
+// Nobody is on duty: the ticket looks again more and more seldom.
+func TestNobodyOnDuty(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	s := simulate(t, w, opening())
+	empty := func() (n int) {
+		for _, e := range s.events {
+			if e.Kind == Offered {
+				n++
+			}
+		}
+		return n
+	}
+	s.until(at(24 * time.Hour))
+	if n := empty(); n < 24 || n > 32 {
+		t.Errorf("looked %d times in a day", n)
+	}
+	w.duty = []Party{bob}
+	s.until(at(25 * time.Hour))
+	if len(s.lines("im bob offer")) != 1 {
+		t.Error("who came on duty is not asked within an hour")
+	}
+}
+
+func TestLease(t *testing.T) {
+	t.Parallel()
+	claimed := func(t *testing.T) *sim { return simulate(t, desk(), opening()).say(0, by(bob, Take)) }
+	t.Run("lapses after a quarter", func(t *testing.T) {
+		t.Parallel()
+		s := claimed(t).until(at(2*time.Hour + 45*time.Minute + 1))
+		same(t, []string{"2h0m0s im bob stale", "2h30m0s im bob lease_over", "2h30m0s sms ann req_released", "2h45m0s sms dana page"},
+			s.lines("stale", "lease_over", "req_released", "dana page"))
+		if s.Status != New {
+			t.Error(s.Status)
+		}
+	})
+	t.Run("a short lease leaves ten minutes", func(t *testing.T) {
+		t.Parallel()
+		o := opening()
+		o.Plan.Lease = 30 * time.Minute
+		s := simulate(t, desk(), o).say(0, by(bob, Take)).until(at(time.Hour))
+		same(t, []string{"30m0s im bob stale", "40m0s im bob lease_over"}, s.lines("stale", "lease_over"))
+	})
+	t.Run("OK asks again after the same time", func(t *testing.T) {
+		t.Parallel()
+		s := claimed(t).say(2*time.Hour+time.Minute, by(bob, Keep)).until(at(4*time.Hour + 2*time.Minute))
+		same(t, []string{"2h0m0s im bob stale", "2h1m0s im bob stale_ok", "4h1m0s im bob stale"}, s.lines("stale", "stale_ok", "lease_over"))
+	})
+	t.Run("news count, other people's do not", func(t *testing.T) {
+		t.Parallel()
+		s := claimed(t).say(time.Hour, by(bob, Note)).say(90*time.Minute, by(meg, Note)).say(90*time.Minute, by(ann, Write)).until(at(3 * time.Hour))
+		same(t, []string{"3h0m0s im bob stale"}, s.lines("stale"))
+	})
+	t.Run("stands still while pending", func(t *testing.T) {
+		t.Parallel()
+		s := claimed(t).say(time.Hour, by(bob, Snooze)).until(at(26 * time.Hour))
+		same(t, []string{"24h0m0s im bob snooze_wake", "26h0m0s im bob stale"}, s.lines("stale", "snooze_wake"))
+	})
+	t.Run("waking days late asks first", func(t *testing.T) {
+		t.Parallel()
+		s := claimed(t)
+		s.now = at(100 * time.Hour)
+		s.settle()
+		same(t, []string{"100h0m0s im bob stale"}, s.lines("stale", "lease_over"))
+	})
+}
+
+func TestPending(t *testing.T) {
+	t.Parallel()
+	asked := func(t *testing.T) *sim {
+		return simulate(t, desk(), opening()).say(0, by(bob, Take)).say(time.Hour, by(bob, Ask))
+	}
+	t.Run("no answer", func(t *testing.T) {
+		t.Parallel()
+		s := asked(t).until(at(100 * time.Hour))
+		same(t, []string{"49h0m0s im bob answer_none", "73h0m0s im bob answer_none", "97h0m0s im bob answer_none"}, s.lines("answer_none", "stale"))
+	})
+	t.Run("the resolve target stands still", func(t *testing.T) {
+		t.Parallel()
+		s := asked(t).say(3*time.Hour, by(ann, Write))
+		if want := at(6 * time.Hour); s.Status != Assigned || !s.ResolveBy.Equal(want) || !s.DueAt().Equal(want) {
+			t.Errorf("%s, resolve by %v, want %v", s.Status, s.ResolveBy, want)
+		}
+	})
+	t.Run("a question taken back does not count twice", func(t *testing.T) {
+		t.Parallel()
+		s := asked(t).say(2*time.Hour, by(bob, Snooze)).say(2*time.Hour, by(bob, TakeBack)).say(3*time.Hour, by(ann, Write))
+		if want := at(6 * time.Hour); !s.ResolveBy.Equal(want) {
+			t.Errorf("resolve by %v, want %v", s.ResolveBy, want)
+		}
+	})
+	t.Run("a snooze ends", func(t *testing.T) {
+		t.Parallel()
+		s := simulate(t, desk(), opening()).say(0, by(bob, Take)).say(time.Hour, by(bob, Snooze)).until(at(24 * time.Hour))
+		same(t, []string{"24h0m0s im bob snooze_wake"}, s.lines("snooze_wake"))
+		if !s.Holder("bob") || s.Status != Assigned {
+			t.Error(s.Position)
+		}
+	})
+	t.Run("a snooze of nobody's ticket ends in the queue", func(t *testing.T) {
+		t.Parallel()
+		w := desk()
+		w.duty = []Party{bob}
+		s := simulate(t, w, opening()).say(time.Minute, by(meg, Snooze)).until(at(24*time.Hour + 30*time.Minute))
+		same(t, []string{"0s im bob offer", "24h0m0s im bob offer"}, s.lines("offer"))
+		same(t, []string{"24h15m0s sms dana page", "24h20m0s sms dana page"}, s.lines("dana page"))
+	})
+}
+
+func TestPass(t *testing.T) {
+	t.Parallel()
+	passed := func(t *testing.T) *sim {
+		return simulate(t, desk(), opening()).say(0, by(bob, Take)).say(time.Minute, by(bob, Pass))
+	}
+	t.Run("expires", func(t *testing.T) {
+		t.Parallel()
+		s := passed(t).until(at(time.Hour))
+		same(t, []string{"11m0s im bob pass_refused"}, s.lines("pass_refused"))
+		if !s.Holder("bob") || s.Pass != nil {
+			t.Error(s.Position)
+		}
+	})
+	t.Run("is not undone once it expired", func(t *testing.T) {
+		t.Parallel()
+		s := passed(t).say(5*time.Minute, by(bob, Ask)).until(at(12*time.Minute)).say(13*time.Minute, by(bob, TakeBack))
+		if s.Pass != nil || !s.Holder("bob") {
+			t.Error(s.Position)
+		}
+	})
+	t.Run("closing cancels it", func(t *testing.T) {
+		t.Parallel()
+		s := simulate(t, desk(), opening()).say(0, by(bob, Take)).say(time.Minute, by(bob, Pass, to(eve))).say(2*time.Minute, by(bob, Done)).until(at(time.Hour))
+		same(t, []string{"2m0s im eve offer_gone"}, s.lines("offer_gone", "pass_refused"))
+	})
+	t.Run("a second one replaces it", func(t *testing.T) {
+		t.Parallel()
+		s := passed(t).say(2*time.Minute, by(bob, Pass, to(eve))).until(at(time.Hour))
+		same(t, []string{"2m0s sms dan pass_gone", "12m0s im bob pass_refused"}, s.lines("pass_gone", "pass_refused"))
+	})
+}
+
+func TestAutoClose(t *testing.T) {
+	t.Parallel()
+	s := simulate(t, desk(), opening()).say(0, by(bob, Take)).say(time.Hour, by(bob, Done))
+	heard := len(s.log)
+	s.until(at(73*time.Hour - 1))
+	if s.Status != Resolved {
+		t.Error(s.Status)
+	}
+	s.until(at(1000 * time.Hour))
+	if s.Status != Closed || len(s.Alarms) > 0 || len(s.log) != heard {
+		t.Errorf("%s, alarms %v, heard %v", s.Status, s.Alarms, s.log[heard:])
+	}
+}
+
+func TestRaise(t *testing.T) {
+	t.Parallel()
+	t.Run("New: the next step now", func(t *testing.T) {
+		t.Parallel()
+		s := simulate(t, desk(), opening()).say(2*time.Minute, by(bob, Up)).until(at(21 * time.Minute))
+		same(t, []string{"2m0s sms dana page", "2m0s im bob up_ok", "7m0s sms dana page", "12m0s sms dana page", "17m0s sms dana page"}, s.lines("page", "up_ok"))
+		s.until(at(25 * time.Minute))
+		same(t, []string{"25m0s sms sam page"}, s.lines("sam page"))
+	})
+	t.Run("twice keeps the distance to the third", func(t *testing.T) {
+		t.Parallel()
+		s := simulate(t, desk(), opening()).say(30*time.Minute, by(bob, Up)).until(at(45 * time.Minute))
+		same(t, []string{"30m0s sms meg mgr_nobody"}, s.lines("mgr_nobody"))
+	})
+	t.Run("Assigned: somebody is asked to help, then the next", func(t *testing.T) {
+		t.Parallel()
+		up := by(bob, Up)
+		up.ID = "up again"
+		s := simulate(t, desk(), opening()).say(0, by(bob, Take)).say(time.Minute, by(bob, Up)).say(2*time.Minute, up).until(at(time.Hour))
+		same(t, []string{"1m0s sms dana page_help", "1m0s im bob up_ok", "2m0s sms sam page_help", "2m0s im bob up_ok"}, s.lines("page_help", "up_ok", "page", "mgr_nobody"))
+		if !s.Holder("bob") {
+			t.Error(s.Position)
+		}
+	})
+	t.Run("Assigned: a hole is passed over", func(t *testing.T) {
+		t.Parallel()
+		s := simulate(t, &world{managers: []Party{meg}}, opening()).say(0, by(bob, Take)).say(time.Minute, by(bob, Up))
+		same(t, []string{"1m0s sms meg page_help", "1m0s im bob up_ok"}, s.lines("page_help", "up_ok", "up_nobody", "up_top"))
+	})
+	t.Run("nobody to call", func(t *testing.T) {
+		t.Parallel()
+		s := simulate(t, &world{}, opening()).say(time.Minute, by(bob, Up))
+		same(t, []string{"1m0s im bob up_nobody"}, s.lines("up_ok", "up_nobody", "up_top"))
+	})
+	t.Run("a plan without steps", func(t *testing.T) {
+		t.Parallel()
+		o := opening()
+		o.Plan.Steps = nil
+		s := simulate(t, desk(), o).say(time.Minute, by(bob, Up)).until(at(time.Hour))
+		same(t, []string{"1m0s im bob up_nobody"}, s.lines("up_ok", "up_nobody", "up_top", "page"))
+	})
+	t.Run("overtaken by a claim", func(t *testing.T) {
+		t.Parallel()
+		s := in(t, isNew).do(by(bob, Up), minutes(3)).do(by(eve, Take), minutes(3.5))
+		if !slices.Contains(s.heard, "im bob owned") {
+			t.Error(s.heard)
+		}
+	})
+}
+
+func TestHush(t *testing.T) {
+	t.Parallel()
+	s := simulate(t, desk(), opening()).say(16*time.Minute, by(meg, Hush))
+	_ = s.apply(Command{Verb: LostPage, Actor: System, To: dana})
+	s.say(17*time.Minute, by(meg, Reprioritise)).until(at(10 * time.Hour))
+	same(t, []string{"15m0s sms dana page"}, s.lines("page", "mgr_nobody"))
+	s.say(10*time.Hour, by(bob, Take)).say(10*time.Hour, by(bob, Drop)).until(at(10*time.Hour + 16*time.Minute))
+	same(t, []string{"15m0s sms dana page", "10h15m0s sms dana page"}, s.lines("dana page"))
+}
+
+func TestReprioritise(t *testing.T) {
+	t.Parallel()
+	slow := opening()
+	slow.Priority = P3
+	slow.Plan.Steps = []Step{{4 * time.Hour, "oncall"}, {8 * time.Hour, "manager"}}
+	slow.Plan.Repeat = 4 * time.Hour
+	slow.Plan.Resolve = 0
+	t.Run("up: the steps of the new plan count from the same start", func(t *testing.T) {
+		t.Parallel()
+		s := simulate(t, desk(), slow).say(10*time.Minute, by(meg, Reprioritise)).until(at(16 * time.Minute))
+		same(t, []string{"15m0s sms dana page"}, s.lines("page"))
+		if s.Priority != P2 || !s.ResolveBy.Equal(at(4*time.Hour)) || !s.RespondBy.Equal(at(15*time.Minute)) {
+			t.Errorf("%s, %v, %v", s.Priority, s.RespondBy, s.ResolveBy)
+		}
+	})
+	t.Run("late: one step at once, the next at its distance", func(t *testing.T) {
+		t.Parallel()
+		s := simulate(t, desk(), slow).say(3*time.Hour, by(meg, Reprioritise)).until(at(3*time.Hour + 11*time.Minute))
+		same(t, []string{"3h0m0s sms dana page", "3h5m0s sms dana page", "3h10m0s sms sam page"}, s.lines("page"))
+	})
+	t.Run("just after a page: the distance is kept", func(t *testing.T) {
+		t.Parallel()
+		s := simulate(t, desk(), slow).say(4*time.Hour+time.Minute, by(meg, Reprioritise)).until(at(4*time.Hour + 11*time.Minute))
+		same(t, []string{"4h0m0s sms dana page", "4h10m0s sms sam page"}, s.lines("page"))
+	})
+	t.Run("a question keeps waiting", func(t *testing.T) {
+		t.Parallel()
+		s := simulate(t, desk(), slow).say(0, by(bob, Take)).say(0, by(bob, Ask)).say(time.Hour, by(meg, Reprioritise)).until(at(49 * time.Hour))
+		if len(s.lines("answer_none")) != 1 || s.Status != Pending {
+			t.Error(s.log)
+		}
+	})
+}
+
+// An answer to a question that the ticket no longer asks is dropped.
+func TestStaleFindings(t *testing.T) {
+	t.Parallel()
+	w := desk()
+	w.duty = []Party{bob, eve}
+	tests := map[string][]Command{
+		"taken":              {by(bob, Take)},
+		"taken and released": {by(bob, Take), by(bob, Drop)},
+		"hushed":             {by(meg, Hush)},
+		"escalated by hand":  {by(bob, Up)},
+		"other priority":     {by(meg, Reprioritise)},
+	}
+	for name, commands := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := simulate(t, w, opening()).until(at(14 * time.Minute))
+			s.now = at(15 * time.Minute)
+			l, ok := s.Lookup(s.now)
+			if !ok || l.Page != "oncall" {
+				t.Fatalf("%+v", l)
+			}
+			s.now = s.now.Add(time.Second)
+			for _, c := range commands {
+				if err := s.apply(c); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := s.Ticket
+			_ = s.apply(Found(l, w.answer(l)))
+			if len(s.lines("page")) > 0 {
+				t.Errorf("called after %s: %v", name, s.log)
+			}
+			if name != "hushed" && name != "escalated by hand" {
+				if diff := cmp.Diff(before, s.Ticket); diff != "" {
+					t.Error(diff)
+				}
+			}
+		})
+	}
+}
