@@ -3,6 +3,7 @@ package notice
 import (
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -65,32 +66,36 @@ func virama(r rune) bool {
 	return r > 0x0900 && norm.NFC.PropertiesString(string(r)).CCC() == 9
 }
 
-// graphemes counts.
-func graphemes(s string) int {
+// width is the length of s in UTF-16 code units, which is what a character costs
+// in the dearer of the two encodings.
+func width(s string) int {
 	n := 0
-	for s != "" {
-		s = s[next(s):]
-		n++
+	for _, r := range s {
+		n += max(utf16.RuneLen(r), 1)
 	}
 	return n
 }
 
-// cut shortens a text to at most so many graphemes, the three dots included, at
-// the end of a word where one is near.
+// cut shortens a text to a width of at most limit, the three dots included,
+// between graphemes and at the end of a word where one is near.
 func cut(s string, limit int) string {
-	if graphemes(s) <= limit {
+	if width(s) <= limit {
 		return s
 	}
 	const dots = "..."
 	if limit <= len(dots) {
 		return dots[:max(limit, 0)]
 	}
-	end, space := 0, 0
-	for range limit - len(dots) {
+	end, space, used := 0, 0, len(dots)
+	for {
+		n := next(s[end:])
+		if used += width(s[end : end+n]); used > limit {
+			break
+		}
 		if s[end] == ' ' {
 			space = end
 		}
-		end += next(s[end:])
+		end += n
 	}
 	if s[end] != ' ' && end-space <= 12 && space > 0 {
 		end = space

@@ -73,6 +73,9 @@ func flatten(value string) string {
 
 // split reads a value: a list, lines, or one text.
 func split(name, value string, lines bool) items {
+	if name == "text" { // a finished text of ours
+		return items{{Subject: value}}
+	}
 	if name == "lines" && strings.Contains(value, "\n") && !strings.Contains(value, recordMark) {
 		value = Names(strings.Split(value, "\n")...)
 	}
@@ -114,7 +117,7 @@ func (l items) write(name string, limit int) string {
 		return cut(l[0].Subject, limit)
 	}
 	for each := 40; each >= 8; each -= 2 {
-		if s := l.join(gap, each); graphemes(s) <= limit {
+		if s := l.join(gap, each); width(s) <= limit {
 			return s
 		}
 	}
@@ -123,7 +126,7 @@ func (l items) write(name string, limit int) string {
 		if n < len(l) {
 			s += " ..."
 		}
-		if graphemes(s) <= limit {
+		if width(s) <= limit {
 			return s
 		}
 	}

@@ -171,7 +171,7 @@ func (m *message) values(f form, from Message) (values, error) {
 		if !ok {
 			return nil, fmt.Errorf("notice %q: no value for {%s}", m.ID, p.name)
 		}
-		v[p.name] = split(p.name, value, m.Segments > 0 && (p.name == "subj" || p.name == "subj2" || p.name == "text"))
+		v[p.name] = split(p.name, value, m.Segments > 0 && (p.name == "subj" || p.name == "subj2"))
 		if len(v[p.name]) == 0 && (p.name == "list" || p.name == "list2" || p.name == "lines") {
 			v[p.name] = items{{Subject: nothing(from.Language)}}
 		}
@@ -207,10 +207,10 @@ func (v values) gsm(titles bool) (spelt values, ok bool) {
 const unlimited = 1 << 30
 
 // flexible values give way when a text is too long.
-var flexible = []string{"subj", "subj2", "text", "list", "list2", "lines", "next"}
+var flexible = []string{"subj", "subj2", "text", "list", "list2", "lines"}
 
-// legible is how many characters of a title must be left; for less, a further
-// segment is sent.
+// legible is the width of a title that must be left; for less, a further segment
+// is sent.
 const legible = 20
 
 // fit writes a text for SMS: in as few segments as leave the flexible values
@@ -241,7 +241,7 @@ func (m *message) fit(f form, v values) Text {
 	return measure(low)
 }
 
-// write fills the values in. A flexible value gets at most limit graphemes.
+// write fills the values in. A flexible value is at most limit wide.
 func (f form) write(v values, limit int) string {
 	var b strings.Builder
 	skip := ""

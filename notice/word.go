@@ -71,6 +71,9 @@ var wordings = map[ticket.Message]func(v map[string]string, n ticket.Notice, f F
 	"stale_ok": func(v map[string]string, _ ticket.Notice, f Facts) {
 		v["age"] = Age(f.Ticket.Plan.Lease, f.Language)
 	},
+	"why": func(v map[string]string, _ ticket.Notice, f Facts) {
+		v["lines"], v["next"] = Story(f.Ticket, f.Now, f.Zone), upcoming(f.Ticket, f.Now, f.Zone)
+	},
 	"req_status_answer": func(v map[string]string, n ticket.Notice, _ Facts) {
 		if v["subj2"] = n.Text; n.To.Via == "sms" {
 			v["subj"] = n.Text
@@ -142,4 +145,46 @@ func Details(body string, limit int) string {
 		return body
 	}
 	return strings.ToValidUTF8(body[:limit-3], "") + "..."
+}
+
+// Ordinal is a place in line: "3rd".
+func Ordinal(n int, lang string) string {
+	if language(lang) == "de" {
+		return strconv.Itoa(n) + "."
+	}
+	suffix := "th"
+	if n%100 < 11 || n%100 > 13 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return strconv.Itoa(n) + suffix
+}
+
+// Wait says what a requester may expect. It promises no time: a wrong one costs
+// more trust than a right one earns.
+func Wait(position int, lang string) string {
+	de := language(lang) == "de"
+	switch {
+	case position <= 1 && de:
+		return "Sie ist als erste an der Reihe."
+	case position <= 1:
+		return "It is first in line."
+	case de:
+		return "Sie ist die " + Ordinal(position, lang) + " in der Reihe."
+	}
+	return "It is " + Ordinal(position, lang) + " in line."
+}
+
+// Until is the piece "until 13:00 " of a text about an absence.
+func Until(at, now time.Time, zone *time.Location, lang string) string {
+	if language(lang) == "de" {
+		return "bis " + At(at, now, zone, lang) + " "
+	}
+	return "until " + At(at, now, zone, lang) + " "
 }
