@@ -569,10 +569,10 @@ func TestConcatenatedTextIsOneEntry(t *testing.T) {
 	if len(got) != 1 || got[0].Text != text || got[0].Segments != 4 {
 		t.Fatalf("shown %+v", got)
 	}
-	if _, err := e.submit(to(bob, strings.Repeat("by message_payload ", 30))); err != nil {
+	if _, err := e.submit(to(bob, strings.Repeat("by payload ", 30))); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.shown(bob); len(got) != 2 || !strings.HasPrefix(got[1].Text, "by message_payload") {
+	if got := b.shown(bob); len(got) != 2 || !strings.HasPrefix(got[1].Text, "by payload") {
 		t.Fatalf("shown %+v", got)
 	}
 }
