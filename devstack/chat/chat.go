@@ -39,7 +39,8 @@ var assets embed.FS
 //go:embed page.html
 var pageHTML string
 
-// policy is as strict as converse.js allows: it sets style attributes.
+// policy is as strict as converse.js allows: it adds style elements and
+// attributes of its own.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; " +
 	"font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self' "
 
