@@ -288,7 +288,7 @@ func (p *parser) argument(e *entry, word string, next int) bool {
 	rest := p.rest(next)
 	switch e.Argument {
 	case "topic":
-		if w := fold(rest); w != "more" && grammar.word(w, p.Language) == nil {
+		if grammar.word(fold(rest), p.Language) == nil {
 			return false
 		}
 	case "page":

@@ -78,8 +78,13 @@ func agent(c Command, ctx Context) Intent {
 		return Act{Verb: ticket.Note, Tickets: c.Numbers[:1], Text: c.Text}
 	case Yes:
 		return offered(ticket.Take, c, ctx)
-	case No, Decline:
-		return offered(ticket.Drop, c, ctx)
+	case No:
+		return offered(ticket.Decline, c, ctx)
+	case Decline:
+		if len(c.Numbers) > 0 { // R142: the ticket knows whether it is an offer or mine
+			return Act{Verb: ticket.Drop, Tickets: c.Numbers}
+		}
+		return offered(ticket.Decline, c, ctx)
 	case Take:
 		return offered(ticket.Take, c, ctx)
 	case Undo:
@@ -244,7 +249,7 @@ func common(c Command, ctx Context) Intent {
 	case Start:
 		return Do{Kind: DoStart}
 	case Help:
-		if strings.EqualFold(c.Text, "more") {
+		if e := grammar.word(fold(c.Text), ctx.Language); e != nil && e.Verb == Show { // "help more"
 			return Query{Kind: QueryHelpMore}
 		}
 		return Query{Kind: QueryHelp}
