@@ -1,0 +1,429 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"deskbell/desk"
+	"deskbell/ticket"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (run with -update after a wanted change): %s", path, diff)
+	}
+}
+
+// fakeDesk holds a board; change replaces it and tells the watchers.
+type fakeDesk struct {
+	mu       sync.Mutex
+	board    desk.Board
+	err      error
+	watchers map[chan desk.Change]bool
+	reads    int
+	watches  int
+}
+
+func (f *fakeDesk) Board(context.Context) (desk.Board, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reads++
+	return f.board, f.err
+}
+
+func (f *fakeDesk) Watch(ctx context.Context) <-chan desk.Change {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := make(chan desk.Change, 1)
+	if f.watchers == nil {
+		f.watchers = map[chan desk.Change]bool{}
+	}
+	f.watchers[c] = true
+	f.watches++
+	context.AfterFunc(ctx, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.watchers, c)
+		close(c)
+	})
+	return c
+}
+
+func (f *fakeDesk) change(board desk.Board) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.board = board
+	for c := range f.watchers {
+		select {
+		case c <- desk.Change{Kind: "ticket"}:
+		default:
+		}
+	}
+}
+
+func (f *fakeDesk) counts() (reads, watches int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.reads, f.watches
+}
+
+var (
+	now = time.Date(2026, 11, 23, 9, 45, 0, 0, time.UTC)
+	bob = ticket.Party{ID: "bob", Name: "Bob Ray"}
+	eve = ticket.Party{ID: "eve", Name: "Eve Lund"}
+)
+
+func ago(minutes int) time.Time { return now.Add(-time.Duration(minutes) * time.Minute) }
+
+func plan() ticket.Plan {
+	return ticket.Plan{Steps: []ticket.Step{{After: 15 * time.Minute, To: "oncall"}, {After: 25 * time.Minute, To: "next"}, {After: 40 * time.Minute, To: "manager"}}}
+}
+
+// waitingTicket is one that nobody has, asked of whom, with the next step at.
+func waitingTicket(number int, p ticket.Priority, subject string, age int, step time.Time, offered ...ticket.Party) ticket.Ticket {
+	t := ticket.Ticket{Number: number, Priority: p, Subject: subject, Body: "private", Requester: ticket.Party{ID: "ann", Name: "Ann Secret"}, CreatedAt: ago(age), Plan: plan()}
+	t.Status = ticket.New
+	for _, o := range offered {
+		t.Offers = append(t.Offers, ticket.Offer{To: o, At: ago(1)})
+	}
+	if !step.IsZero() {
+		t.Alarms = []ticket.Alarm{{Kind: ticket.WaveAlarm, At: now}, {Kind: ticket.StepAlarm, At: step}}
+	}
+	return t
+}
+
+func held(number int, p ticket.Priority, subject string, by ticket.Party, claimed int) ticket.Ticket {
+	t := waitingTicket(number, p, subject, claimed+10, time.Time{})
+	t.Status, t.Assignee, t.ClaimedAt = ticket.Assigned, by, ago(claimed)
+	return t
+}
+
+// fullBoard has every state that the page knows.
+func fullBoard() desk.Board {
+	called := waitingTicket(143, ticket.P2, "No network in meeting room 2", 17, now.Add(8*time.Minute), bob, eve)
+	called.Step, called.Pages = 1, []ticket.Page{{To: ticket.Party{ID: "joe", Name: "Joe Ash"}, At: ago(2), Step: 1}}
+	lost := waitingTicket(139, ticket.P3, "Keyboard types <b>twice</b>\nand loses letters "+strings.Repeat("again and ", 12), 65, now.Add(26*time.Hour))
+	lost.Step, lost.Pages = 2, []ticket.Page{{To: eve, At: ago(3), Step: 2, Failed: true}}
+	nobody := waitingTicket(138, ticket.P4, "New chair", 3*24*60, time.Time{})
+	nobody.Empty = 2
+	asked := held(135, ticket.P3, "Mailbox is full", eve, 120)
+	asked.Status, asked.Waits, asked.Question = ticket.Pending, "answer", "Which one?"
+	snoozed := held(136, ticket.P4, "Label the sockets", eve, 240)
+	snoozed.Status, snoozed.Waits, snoozed.Until = ticket.Pending, "time", now.Add(5*time.Hour)
+	passed := held(137, ticket.P1, "Door badge reader is dead", bob, 3)
+	passed.Pass = &ticket.Handover{To: eve, Until: now.Add(7 * time.Minute)}
+	line := func(n, minutes int, actor string, kind ticket.Kind) desk.RecentEvent {
+		return desk.RecentEvent{Number: n, Line: desk.Line{At: ago(minutes), Actor: actor, Event: string(kind), Text: "private text"}}
+	}
+	return desk.Board{
+		At: now,
+		Waiting: []ticket.Ticket{waitingTicket(142, ticket.P1, "Printer on floor 3 is jammed", 4, now.Add(11*time.Minute), bob, eve), called, lost, nobody,
+			waitingTicket(144, ticket.P3, "Guest Wi-Fi password", 0, time.Time{})},
+		Working: []ticket.Ticket{passed, asked, snoozed, held(134, ticket.P2, "Laptop does not start", bob, 50)},
+		Agents: []desk.AgentView{
+			{ID: "bob", Name: "Bob Ray", Presence: "available", Since: ago(200), Holding: []int{137, 134}},
+			{ID: "eve", Name: "Eve Lund", Presence: "away", Reason: "lunch", Since: ago(15)},
+			{ID: "tom", Name: "Tom Ives", Presence: "available"}, {ID: "liz", Name: "Liz Moor", Presence: "busy", Reason: "in a call"},
+			{ID: "sam", Name: "Sam Otto", Presence: "offline"}},
+		OnCall:   desk.OnCallView{People: []string{"joe", "mia"}, Until: now.Add(48 * time.Hour)},
+		Names:    map[string]string{"joe": "Joe Ash", "mia": "Mia Kerr", "ann": "Ann Secret", "bob": "Bob Ray", "eve": "Eve Lund"},
+		Gateways: []desk.GatewayView{{Channel: "sms", Up: true, Since: ago(600), Backlog: 2}, {Channel: "im", Since: ago(1)}},
+		Recent: []desk.RecentEvent{line(144, 0, "ann", ticket.Opened), line(143, 2, "deskbell", ticket.Escalated), line(137, 3, "bob", ticket.Taken), line(135, 4, "eve", ticket.Noted),
+			line(135, 5, "ann", ticket.Answered), line(133, 6, "bob", ticket.Solved), line(133, 4000, "mia", ticket.AssignedTo)},
+	}
+}
+
+func berlin(t *testing.T) *time.Location {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+func get(t *testing.T, h http.Handler, path string) *httptest.ResponseRecorder {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", path, nil))
+	return w
+}
+
+func TestBoard(t *testing.T) {
+	t.Parallel()
+	h := New(Config{Open: true, Zone: berlin(t), UIURL: "http://ui/"}, &fakeDesk{board: fullBoard()})
+	for path, file := range map[string]string{"/": "board.golden.html", "/wall": "wall.golden.html"} {
+		w := get(t, h, path)
+		if w.Code != 200 || w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
+			t.Errorf("%s: %d %v", path, w.Code, w.Header())
+		}
+		if policy := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'self';") || strings.Contains(policy, "unsafe") {
+			t.Errorf("policy %q", policy)
+		}
+		for _, private := range []string{"Secret", "private", "<b>"} {
+			if strings.Contains(w.Body.String(), private) {
+				t.Errorf("%s shows %q", path, private)
+			}
+		}
+		golden(t, file, w.Body.Bytes())
+	}
+}
+
+func TestHeadline(t *testing.T) {
+	t.Parallel()
+	free := func(names ...string) (out []desk.AgentView) {
+		for _, n := range names {
+			out = append(out, desk.AgentView{ID: n, Name: n, Presence: "available"})
+		}
+		return out
+	}
+	p1, p3 := waitingTicket(1, ticket.P1, "a", 5, time.Time{}), waitingTicket(2, ticket.P3, "b", 130, time.Time{})
+	for _, c := range []struct {
+		board desk.Board
+		want  string
+	}{
+		{desk.Board{}, "Nothing waits; nobody is free."},
+		{desk.Board{Agents: free("Bob")}, "Nothing waits; Bob is free."},
+		{desk.Board{Waiting: []ticket.Ticket{p3}, Agents: free("Bob", "Eve", "Tom")}, "1 ticket waits, the oldest for 2 h 10 min; Bob, Eve and Tom are free."},
+		{desk.Board{Waiting: []ticket.Ticket{p1}, Agents: []desk.AgentView{{Name: "Bob", Presence: "unknown"}}}, `<span class="urgent">1 urgent ticket waits</span>, the oldest for 5 min; Bob can be reached by text message.`},
+		{desk.Board{Waiting: []ticket.Ticket{p1, p1, p3, p3}}, `<span class="urgent">2 urgent tickets wait</span> and 2 more, the oldest for 2 h 10 min; nobody is free.`},
+	} {
+		c.board.At = now
+		var out bytes.Buffer
+		if err := templates.ExecuteTemplate(&out, "headline", viewer{time.UTC, ""}.view(c.board)); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(strings.Fields(out.String()), " "); got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{0: "a moment", 59 * time.Second: "a moment", time.Minute: "1 min", 61 * time.Minute: "1 h 1 min", 47 * time.Hour: "47 h 0 min", 49 * time.Hour: "2 days"} {
+		if got := age(d); got != want {
+			t.Errorf("age of %v: %q, want %q", d, got, want)
+		}
+	}
+	for kind := range deeds {
+		if words := deed(kind, "Bob"); strings.Contains(words, "%!") || strings.Contains(words, "%s") {
+			t.Errorf("%s: %q", kind, words)
+		}
+	}
+}
+
+func TestClosedAndBroken(t *testing.T) {
+	t.Parallel()
+	closed := New(Config{}, &fakeDesk{board: fullBoard()})
+	for path, want := range map[string]int{"/": 401, "/wall": 401, "/events": 401, "/static/board.css": 200, "/static/": 404, "/static/nothing": 404, "/other": 404} {
+		if w := get(t, closed, path); w.Code != want || want == 401 && strings.Contains(w.Body.String(), "Printer") {
+			t.Errorf("%s: %d, want %d", path, w.Code, want)
+		}
+	}
+	broken := New(Config{Open: true}, &fakeDesk{err: errors.New("secret address")})
+	if w := get(t, broken, "/"); w.Code != 503 || strings.Contains(w.Body.String(), "secret") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestStaticIsRevalidated(t *testing.T) {
+	t.Parallel()
+	h := New(Config{}, &fakeDesk{})
+	first := get(t, h, "/static/board.js")
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/static/board.js", nil)
+	r.Header.Set("If-None-Match", first.Header().Get("ETag"))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusNotModified || first.Header().Get("ETag") == "" {
+		t.Errorf("%d, ETag %q", w.Code, first.Header().Get("ETag"))
+	}
+}
+
+// stream is a reader of /events.
+type stream struct {
+	t      *testing.T
+	events chan event
+	close  func()
+}
+
+type event struct{ Name, Data string }
+
+func open(t *testing.T, url string) *stream {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, "GET", url+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Last-Event-ID", "12345")
+	transport := &http.Transport{}
+	res, err := (&http.Client{Transport: transport}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kind := res.Header.Get("Content-Type"); kind != "text/event-stream" {
+		t.Fatalf("content type %q", kind)
+	}
+	s := &stream{t: t, events: make(chan event, 100)}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		defer close(s.events)
+		readEvents(res.Body, s.events)
+	}()
+	s.close = func() { cancel(); _ = res.Body.Close(); <-read; transport.CloseIdleConnections() }
+	return s
+}
+
+func readEvents(r io.Reader, out chan<- event) {
+	var e event
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		name, value, _ := strings.Cut(lines.Text(), ": ")
+		switch name {
+		case "event":
+			e.Name = value
+		case "data":
+			e.Data += value + "\n"
+		case "":
+			if e.Name != "" {
+				out <- e
+			}
+			e = event{}
+		}
+	}
+}
+
+// expect waits for an event with the text.
+func (s *stream) expect(name, text string) {
+	s.t.Helper()
+	late := time.After(10 * time.Second)
+	for {
+		select {
+		case e, ok := <-s.events:
+			if !ok {
+				s.t.Fatalf("the stream ended before %s %q", name, text)
+			}
+			if e.Name == name && strings.Contains(e.Data, text) {
+				return
+			}
+		case <-late:
+			s.t.Fatalf("no %s with %q", name, text)
+		}
+	}
+}
+
+func TestEventsShowAChange(t *testing.T) {
+	t.Parallel()
+	f := &fakeDesk{board: desk.Board{At: now}}
+	server := httptest.NewServer(New(Config{Open: true}, f))
+	defer server.Close()
+	one, two := open(t, server.URL), open(t, server.URL)
+	defer two.close()
+	one.expect("headline", "Nothing waits")
+	two.expect("board", "Every ticket is taken")
+	start := time.Now()
+	f.change(fullBoard())
+	one.expect("board", "Printer on floor 3")
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("a change took %v to show", took)
+	}
+	two.expect("board", "Printer on floor 3")
+	if _, watches := f.counts(); watches != 1 {
+		t.Errorf("%d watches for two readers", watches)
+	}
+	one.close()
+	f.change(desk.Board{At: now})
+	two.expect("headline", "Nothing waits")
+}
+
+// TestStopEndsStreams lets a server with a reader shut down.
+func TestStopEndsStreams(t *testing.T) {
+	t.Parallel()
+	done := make(chan struct{})
+	f := &fakeDesk{board: desk.Board{At: now}}
+	server := httptest.NewServer(New(Config{Open: true, Done: done}, f))
+	s := open(t, server.URL)
+	defer s.close()
+	s.expect("headline", "Nothing waits")
+	close(done)
+	for range s.events { // ends when the stream does
+	}
+	server.Close()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.watchers) != 0 {
+		t.Error("somebody still watches")
+	}
+}
+
+func TestHubJoinsChangesAndBeats(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		changes := make(chan desk.Change)
+		drawn := 0
+		h := &hub{watch: func(context.Context) <-chan desk.Change { return changes },
+			render: func(context.Context) ([]byte, error) { drawn++; return []byte{byte(drawn)}, nil }}
+		pictures, leave := h.join(t.Context())
+		if p := <-pictures; p[0] != 1 {
+			t.Fatalf("first picture %d", p[0])
+		}
+		start := time.Now()
+		for range 50 {
+			changes <- desk.Change{}
+		}
+		if p := <-pictures; p[0] != 2 || time.Since(start) != coalesce {
+			t.Errorf("picture %d after %v", p[0], time.Since(start))
+		}
+		start = time.Now()
+		if p := <-pictures; p[0] != 3 || time.Since(start) > heartbeat {
+			t.Errorf("beat %d after %v", p[0], time.Since(start))
+		}
+		// A slow reader finds the newest picture only.
+		time.Sleep(3 * heartbeat)
+		if p := <-pictures; p[0] != 6 {
+			t.Errorf("picture %d", p[0])
+		}
+		close(changes) // the heartbeat goes on
+		if p := <-pictures; p[0] != 7 {
+			t.Errorf("picture %d", p[0])
+		}
+		leave()
+		again, leave := h.join(t.Context())
+		changes = make(chan desk.Change)
+		<-again
+		leave()
+	})
+}
+
+var _ Desk = (*fakeDesk)(nil)

@@ -1,0 +1,103 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"deskbell/ticket"
+)
+
+const inChat = "in chat"
+
+var priorityWords = map[ticket.Priority]string{ticket.P1: "urgent", ticket.P2: "high", ticket.P3: "normal", ticket.P4: "low"}
+
+// deeds says what people did; events that are not here are nobody's deed.
+var deeds = map[ticket.Kind]string{
+	ticket.Opened:        "came in",
+	ticket.Declined:      "%s declined",
+	ticket.Taken:         "%s took it",
+	ticket.Released:      "%s gave it back",
+	ticket.Solved:        "%s solved it",
+	ticket.Shut:          "closed",
+	ticket.Asked:         "%s asked a question",
+	ticket.Told:          "%s sent word",
+	ticket.Written:       "%s added something",
+	ticket.Answered:      "%s answered",
+	ticket.Withdrawn:     "withdrawn",
+	ticket.Reopened:      "%s reopened it",
+	ticket.Escalated:     "the next person was called",
+	ticket.PagedAgain:    "called again",
+	ticket.PageFailed:    "a call did not arrive",
+	ticket.Raised:        "%s asked for help",
+	ticket.PassOffered:   "%s offered it to a colleague",
+	ticket.Passed:        "%s took it over",
+	ticket.TakenOver:     "%s took it over",
+	ticket.Snoozed:       "%s put it aside",
+	ticket.Woken:         "is back",
+	ticket.Lapsed:        "waits again, no news",
+	ticket.Undone:        "%s took that back",
+	ticket.AssignedTo:    "%s assigned it",
+	ticket.Reprioritised: "%s changed its priority",
+	ticket.Hushed:        "%s stopped the calls",
+	ticket.MergedInto:    "%s merged it",
+}
+
+// byRequester are the deeds that may be a requester's, who is not named here.
+var byRequester = []ticket.Kind{ticket.Written, ticket.Answered, ticket.Reopened}
+
+func deed(kind ticket.Kind, who string) string {
+	words := deeds[kind]
+	if strings.Contains(words, "%s") {
+		return fmt.Sprintf(words, who)
+	}
+	return words
+}
+
+func stepWords(to string) string {
+	return map[string]string{"oncall": "on call", "next": "the next on call", "manager": "the manager"}[to]
+}
+
+func channelWords(channel string) string {
+	if words, ok := map[string]string{"sms": "SMS", "im": "Chat"}[channel]; ok {
+		return words
+	}
+	return channel
+}
+
+// age is a length of time in words, rounded down.
+func age(d time.Duration) string {
+	minutes := int(d.Minutes())
+	switch {
+	case minutes < 1:
+		return "a moment"
+	case minutes < 60:
+		return fmt.Sprintf("%d min", minutes)
+	case minutes < 48*60:
+		return fmt.Sprintf("%d h %d min", minutes/60, minutes%60)
+	}
+	return fmt.Sprintf("%d days", minutes/60/24)
+}
+
+func list(names []string) string {
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return strings.Join(names, "")
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// short keeps the start of a subject, on one line.
+func short(subject string) string {
+	runes := []rune(strings.Join(strings.Fields(subject), " "))
+	if len(runes) <= shownSubject {
+		return string(runes)
+	}
+	return string(runes[:shownSubject-1]) + "…"
+}
