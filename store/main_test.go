@@ -68,7 +68,7 @@ func value[T any](v T, err error) func(testing.TB) T {
 func desk(t testing.TB, s *store.Store) {
 	t.Helper()
 	must(t, s.Import(t.Context(), roster.File{People: []roster.Person{
-		{ID: "dana", Name: "Dana", Roles: roster.Roles{roster.Agent, roster.OnCallee}, Phone: "+4930100", JID: "dana@desk.localhost", PIN: "4711"},
+		{ID: "dana", Name: "Dana", Roles: roster.Roles{roster.Agent, roster.OnCallee}, Phone: "+4930100", JID: "dana@desk.localhost"},
 		{ID: "ann", Name: "Ann", Roles: roster.Roles{roster.Requester}, Phone: "+4930200", JID: "ann@desk.localhost", Prefers: "im", Password: "secret"},
 	}}))
 }

@@ -124,10 +124,10 @@ func lockWires(ctx context.Context, q *db.Queries, wires []string) error {
 // normal is a wire id in lower case without leading zeros.
 func normal(wire string) string {
 	wire = strings.ToLower(strings.TrimSpace(wire))
-	if trimmed := strings.TrimLeft(wire, "0"); trimmed != "" {
+	if trimmed := strings.TrimLeft(wire, "0"); trimmed != "" || wire == "" {
 		return trimmed
 	}
-	return wire
+	return "0"
 }
 
 // forms are the normal forms of the ids that may mean the same message, likeliest
