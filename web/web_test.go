@@ -410,7 +410,7 @@ func TestHubJoinsChangesAndBeats(t *testing.T) {
 			t.Errorf("beat %d after %v", p[0], time.Since(start))
 		}
 		// A slow reader finds the newest picture only.
-		time.Sleep(3 * heartbeat)
+		time.Sleep(3*heartbeat + heartbeat/2)
 		if p := <-pictures; p[0] != 6 {
 			t.Errorf("picture %d", p[0])
 		}
