@@ -147,6 +147,9 @@ func TestHolderEnds(t *testing.T) {
 	oneLineError(t, err, dir, "process "+strconv.Itoa(holder.Pid))
 	execute(t, connect(t, first.Postgres), "CREATE TABLE kept ()")
 	startTicket(t, first.Temporal, "ticket-1")
+	if startSkipping(t, first.Temporal) == nil {
+		t.Error("time skipping is on although nobody asked for it")
+	}
 
 	began := time.Now()
 	if err := holder.Signal(syscall.SIGINT); err != nil {

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	commonpb "go.temporal.io/api/common/v1"
+	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -14,7 +16,7 @@ func TestTemporal(t *testing.T) {
 	t.Parallel()
 	binary := temporalBinary(t)
 	postgres := startPostgres(t, PostgresConfig{Dir: t.TempDir(), Test: true})
-	config := TemporalConfig{Binary: binary, Dir: t.TempDir(), Postgres: postgres.URL("postgres")}
+	config := TemporalConfig{Binary: binary, Dir: t.TempDir(), Postgres: postgres.URL("postgres"), TimeSkipping: true}
 
 	began := time.Now()
 	server, err := StartTemporal(t.Context(), config)
@@ -25,6 +27,9 @@ func TestTemporal(t *testing.T) {
 	t.Logf("cold start %v", time.Since(began).Round(time.Millisecond))
 
 	startTicket(t, server.Address(), "ticket-1")
+	if err := startSkipping(t, server.Address()); err != nil {
+		t.Errorf("time skipping: %v", err)
+	}
 	response, err := http.Get(server.UIURL() + "/namespaces/default/workflows")
 	if err != nil {
 		t.Fatal(err)
@@ -82,6 +87,18 @@ func startTicket(t *testing.T, address, id string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// startSkipping starts a workflow in which the server may skip time.
+func startSkipping(t *testing.T, address string) error {
+	t.Helper()
+	_, err := dial(t, address).WorkflowService().StartWorkflowExecution(t.Context(), &workflowservice.StartWorkflowExecutionRequest{
+		Namespace: "default", WorkflowId: "skipping", RequestId: "skipping",
+		WorkflowType:       &commonpb.WorkflowType{Name: "Ticket"},
+		TaskQueue:          &taskqueuepb.TaskQueue{Name: "deskbell"},
+		TimeSkippingConfig: &commonpb.TimeSkippingConfig{Enabled: true},
+	})
+	return err
 }
 
 // openTickets counts through visibility, which follows the workflows a little later.
