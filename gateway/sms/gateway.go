@@ -18,7 +18,6 @@ import (
 
 	"github.com/fiorix/go-smpp/smpp/pdu"
 	"github.com/fiorix/go-smpp/smpp/pdu/pdufield"
-	"github.com/fiorix/go-smpp/smpp/pdu/pdutlv"
 	"golang.org/x/time/rate"
 )
 
@@ -50,7 +49,7 @@ type Config struct {
 	ReceiptIDs string
 	// StampTag is the vendor's parameter that holds the time a message was sent, as
 	// an SMPP absolute time; 0 for none.
-	StampTag pdutlv.Tag
+	StampTag uint16
 	// WhileBound runs once per bind, in a context that ends with it. The bind is
 	// not given up, and the next one not begun, before it has returned. An early
 	// error ends the bind.

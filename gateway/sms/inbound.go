@@ -319,7 +319,7 @@ func (g *Gateway) stamp(m ShortMessage) time.Time {
 	if g.config.StampTag == 0 {
 		return time.Time{}
 	}
-	value, ok := m.tlv(g.config.StampTag)
+	value, ok := m.tlv(pdutlv.Tag(g.config.StampTag))
 	if !ok {
 		return time.Time{}
 	}
