@@ -19,21 +19,21 @@ const (
 	maxText  = 64 << 10 // bytes of one message's text; the rest is cut
 )
 
-// position is the last archive entry that was dealt with. Entries that are no
-// message of anybody move it in memory only: they are read again after a restart,
-// without harm.
+// position is the last archive entry that was dealt with.
 type position struct {
 	known bool
-	id    string
-	stamp time.Time
+	id    string    // empty: the archive was empty, and is read from stamp on
+	stamp time.Time // of that entry
 }
 
-// AnchorStore is what an inbox may have beyond gateway.Inbox. With it the first
-// login ever stores where in the archive the desk began; without it, messages that
-// arrive between the first login and a restart before the first message was kept
-// are not read.
-type AnchorStore interface {
-	Anchor(ctx context.Context, account, cursor string, stamp time.Time) error
+// Advancer is what an inbox may have beyond gateway.Inbox: it stores the archive
+// cursor without a message. The desk's own messages, receipts and the like move it.
+// Without Advance they are read again after a restart, which does no harm; but what
+// arrives between the first login ever and the first message kept is then lost by a
+// restart in that time. Cursor returns what Advance has stored, an empty cursor with
+// a stamp too.
+type Advancer interface {
+	Advance(ctx context.Context, account, cursor string, stamp time.Time) error
 }
 
 // receive reads the archive whenever a live message rings, and every so often
@@ -64,10 +64,10 @@ func (g *Gateway) receive(ctx context.Context, s *session) {
 
 // drain deals with everything in the archive after the position.
 func (g *Gateway) drain(ctx context.Context, s *session) error {
-	if err := g.locate(ctx, s); err != nil {
-		return err
-	}
 	query := archiveQuery{Set: pageSet{After: g.position.id}}
+	if g.position.id == "" {
+		query.Form = since(g.before(g.position.stamp))
+	}
 	for {
 		entries, complete, err := s.fetch(ctx, query)
 		if errors.Is(err, errRefused) && query.Set.After != "" && query.Form == nil {
@@ -96,31 +96,41 @@ func (g *Gateway) before(stamp time.Time) time.Time {
 }
 
 // locate finds the position: the running process's own, else the inbox's cursor,
-// else, at the first login ever, the newest entry.
+// else, at the first login ever, the newest entry. It comes before the login is
+// announced, so that nothing written to an announced desk counts as older.
 func (g *Gateway) locate(ctx context.Context, s *session) error {
 	if g.position.known {
 		return nil
 	}
-	account := bare(g.config.JID)
-	id, stamp, err := g.inbox.Cursor(ctx, account)
+	id, stamp, err := g.inbox.Cursor(ctx, bare(g.config.JID))
 	if err != nil {
 		return fmt.Errorf("read archive cursor: %w", err)
 	}
-	if id == "" {
+	if id == "" && stamp.IsZero() {
 		newest, _, err := s.fetch(ctx, archiveQuery{Set: pageSet{Max: 1, Before: new(string)}})
 		if err != nil {
 			return fmt.Errorf("find newest archive entry: %w", err)
 		}
+		stamp = g.clock.Now()
 		if len(newest) > 0 {
 			id, stamp = newest[0].ID, newest[0].Forwarded.Delay.Stamp
-			if store, ok := g.inbox.(AnchorStore); ok {
-				if err := store.Anchor(ctx, account, id, stamp); err != nil {
-					return fmt.Errorf("store first archive cursor: %w", err)
-				}
-			}
+		}
+		if err := g.advance(ctx, id, stamp); err != nil {
+			return err
 		}
 	}
 	g.position = position{known: true, id: id, stamp: stamp}
+	return nil
+}
+
+func (g *Gateway) advance(ctx context.Context, id string, stamp time.Time) error {
+	store, ok := g.inbox.(Advancer)
+	if !ok {
+		return nil
+	}
+	if err := store.Advance(ctx, bare(g.config.JID), id, stamp); err != nil {
+		return fmt.Errorf("store archive cursor: %w", err)
+	}
 	return nil
 }
 
@@ -187,15 +197,18 @@ func (g *Gateway) accept(ctx context.Context, s *session, entries []archived) er
 			receipts = append(receipts, *receipt)
 		}
 	}
+	if len(entries) == 0 {
+		return nil
+	}
+	last := entries[len(entries)-1]
 	if len(messages) > 0 {
 		if _, err := g.inbox.Keep(ctx, messages); err != nil {
 			return fmt.Errorf("keep messages: %w", err)
 		}
+	} else if err := g.advance(ctx, last.ID, last.Forwarded.Delay.Stamp); err != nil {
+		return err
 	}
-	if len(entries) > 0 {
-		last := entries[len(entries)-1]
-		g.position = position{known: true, id: last.ID, stamp: last.Forwarded.Delay.Stamp}
-	}
+	g.position = position{known: true, id: last.ID, stamp: last.Forwarded.Delay.Stamp}
 	for _, r := range receipts {
 		if err := s.write(ctx, r); err != nil {
 			return fmt.Errorf("send receipt: %w", err)

@@ -68,17 +68,17 @@ type Gateway struct {
 
 // timing holds every duration of the gateway, so that tests can shorten them.
 type timing struct {
-	login     time.Duration // for TCP, TLS, SASL and bind together
-	request   time.Duration // for the answer to one request, a ping too
-	ping      time.Duration // between pings
-	poll      time.Duration // between looks into the archive without a doorbell, and into the directory
-	goodbye   time.Duration // for the orderly end of a stream
-	flap      time.Duration // how long somebody must be gone to be offline
-	retry     time.Duration // after a failure of the inbox or a sink
-	overlap   time.Duration // how far to go back in the archive when the cursor expired
-	stable    time.Duration // a login that lived this long starts the backoff anew
-	backoff   time.Duration // the first
-	maxBackof time.Duration
+	login      time.Duration // for TCP, TLS, SASL and bind together
+	request    time.Duration // for the answer to one request, a ping too
+	ping       time.Duration // between pings
+	poll       time.Duration // between looks into the archive without a doorbell, and into the directory
+	goodbye    time.Duration // for the orderly end of a stream
+	flap       time.Duration // how long somebody must be gone to be offline
+	retry      time.Duration // after a failure of the inbox or a sink
+	overlap    time.Duration // how far to go back in the archive when the cursor expired
+	stable     time.Duration // a login that lived this long starts the backoff anew
+	backoff    time.Duration // the first
+	maxBackoff time.Duration
 }
 
 func defaultTiming() timing {
@@ -86,7 +86,7 @@ func defaultTiming() timing {
 		login: 15 * time.Second, request: 10 * time.Second, ping: 20 * time.Second,
 		poll: 30 * time.Second, goodbye: 2 * time.Second, flap: 2 * time.Second,
 		retry: time.Second, overlap: 10 * time.Minute, stable: time.Minute,
-		backoff: 250 * time.Millisecond, maxBackof: 15 * time.Second,
+		backoff: 250 * time.Millisecond, maxBackoff: 15 * time.Second,
 	}
 }
 
@@ -166,7 +166,7 @@ func (g *Gateway) Run(ctx context.Context, work func(context.Context) error) err
 // delay is full jitter under an exponential ceiling. A stream error may be a
 // conflict with another login, which haste makes worse: the ceiling is the top.
 func (g *Gateway) delay(failures int, err error) time.Duration {
-	ceiling := g.timing.maxBackof
+	ceiling := g.timing.maxBackoff
 	if failures < 10 && (err == nil || !strings.Contains(err.Error(), "stream error: ")) {
 		ceiling = min(ceiling, g.timing.backoff<<failures)
 	}
@@ -255,9 +255,9 @@ func (g *Gateway) serve(ctx context.Context, s *session, work func(context.Conte
 	return cause
 }
 
-// arrive brings the session to where presence is complete: the roster is known,
-// and the server has answered a ping that was written after the initial presence
-// made it replay everybody's.
+// arrive brings the session to where presence is complete and the place in the
+// archive is found: the roster is known, and the server has answered a ping that
+// was written after the initial presence made it replay everybody's.
 func (g *Gateway) arrive(ctx context.Context, s *session) error {
 	if err := g.fetchRoster(ctx, s); err != nil {
 		return fmt.Errorf("fetch roster: %w", err)
@@ -271,7 +271,7 @@ func (g *Gateway) arrive(ctx context.Context, s *session) error {
 		return fmt.Errorf("wait for presences: %w", err)
 	}
 	g.presence.settle()
-	return nil
+	return g.locate(ctx, s)
 }
 
 // announce keeps the desk's own presence text current.

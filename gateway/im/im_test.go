@@ -63,7 +63,7 @@ func (d *desk) Cursor(context.Context, string) (string, time.Time, error) {
 	return d.cursor, d.stamp, nil
 }
 
-func (d *desk) Anchor(_ context.Context, _, cursor string, stamp time.Time) error {
+func (d *desk) Advance(_ context.Context, _, cursor string, stamp time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.cursor, d.stamp = cursor, stamp
@@ -107,7 +107,7 @@ func newDesk(t *testing.T, p *prosody, addr string) *desk {
 		defer d.mu.Unlock()
 		d.logins = append(d.logins, in)
 	}}, d, d, d, d, clock.System{}, slog.New(slog.NewTextHandler(sink, nil)))
-	d.timing.maxBackof = 500 * time.Millisecond
+	d.timing.maxBackoff = 500 * time.Millisecond
 	d.timing.goodbye = time.Second
 	d.timing.flap = 300 * time.Millisecond
 	d.timing.retry = 100 * time.Millisecond
@@ -519,5 +519,60 @@ func TestCursor(t *testing.T) {
 	want := []string{"one", "two", "three, while the desk was away", "four"}
 	if got := d.texts(); !slices.Equal(got, want) {
 		t.Errorf("kept %q", got)
+	}
+}
+
+// The desk's first login finds an empty archive. What is written while it is down
+// again is newer than that, and is read.
+func TestFirstLoginOnAnEmptyArchive(t *testing.T) {
+	t.Parallel()
+	p := startProsody(t)
+	alice := p.login("alice", "phone")
+	d := newDesk(t, p, p.addr)
+	d.run()
+	d.stop()
+	alice.say("while away")
+	alice.ping()
+	d.position = position{}
+	d.run()
+	d.message("while away")
+}
+
+func TestEncryptedMessagesAreRefusedInClear(t *testing.T) {
+	t.Parallel()
+	p := startProsody(t)
+	alice, eve := p.login("alice", "phone"), p.login("eve", "x")
+	d := newDesk(t, p, p.addr)
+	d.run()
+	for _, c := range []*person{eve, alice} {
+		c.send("<message to='%s' type='chat'><encrypted xmlns='eu.siacs.conversations.axolotl'><payload/></encrypted>"+
+			"<store xmlns='urn:xmpp:hints'/><body>secret</body></message>", botJID)
+		c.ping()
+	}
+	alice.chat("refusal", func(c xmpp.Chat) bool { return c.Text == encryptedAnswer })
+	alice.say("in clear")
+	d.message("in clear")
+	if got := d.texts(); !slices.Equal(got, []string{"in clear"}) {
+		t.Errorf("kept %q", got)
+	}
+	eve.ping()
+	eve.mu.Lock()
+	defer eve.mu.Unlock()
+	if len(eve.chats) > 0 {
+		t.Errorf("eve got %+v", eve.chats)
+	}
+}
+
+func TestLongMessagesAreCut(t *testing.T) {
+	t.Parallel()
+	p := startProsody(t)
+	alice := p.login("alice", "phone")
+	d := newDesk(t, p, p.addr)
+	d.run()
+	alice.say("ü" + strings.Repeat("x", maxText))
+	alice.say("next")
+	d.message("next")
+	if got := d.texts(); len(got) != 2 || len(got[0]) != maxText {
+		t.Errorf("kept %d messages", len(got))
 	}
 }
