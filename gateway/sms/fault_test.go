@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -316,37 +315,5 @@ func TestConfigIsChecked(t *testing.T) {
 		if _, err := sms.New(bad, &inbox{}, &receipts{}, clock.System{}, nil); err == nil {
 			t.Errorf("%s: taken", name)
 		}
-	}
-}
-
-// An SMSC that takes the connection and never answers the bind does not hold the
-// gateway for ever; the gateway stops at once when told.
-func TestBindIsNeverAnswered(t *testing.T) {
-	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	g, err := sms.New(sms.Config{Addr: listener.Addr().String(), SystemID: "x", Number: helpdesk}, &inbox{}, &receipts{}, clock.System{}, logger(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- g.Run(ctx) }()
-	conn, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	cancel()
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Error(err)
-		}
-	case <-time.After(5 * time.Second):
-		t.Fatal("still waiting for the bind")
 	}
 }
