@@ -4,6 +4,8 @@
 // and it decides nothing about a ticket.
 package store
 
+//go:generate go tool -modfile=../tools/go.mod sqlc generate
+
 import (
 	"context"
 	"errors"

@@ -136,7 +136,7 @@ func (s *Server) prepare() (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	for {
-		if s.admin, err = pgx.Connect(ctx, s.url("postgres")); err == nil {
+		if s.admin, err = pgx.Connect(ctx, s.URL("postgres")); err == nil {
 			break
 		}
 		select {
@@ -148,10 +148,11 @@ func (s *Server) prepare() (err error) {
 	if _, err = s.admin.Exec(ctx, "CREATE DATABASE "+template); err != nil {
 		return err
 	}
-	return store.Migrate(ctx, s.url(template), slog.New(slog.DiscardHandler))
+	return store.Migrate(ctx, s.URL(template), slog.New(slog.DiscardHandler))
 }
 
-func (s *Server) url(database string) string {
+// URL names a database of the server.
+func (s *Server) URL(database string) string {
 	return fmt.Sprintf("postgres://postgres@/%s?host=%s", database, s.dir)
 }
 
@@ -167,7 +168,7 @@ func (s *Server) database(t testing.TB, from string) string {
 	name := fmt.Sprintf("test_%d", s.made.Add(1))
 	s.exec(t, t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+from+" STRATEGY file_copy")
 	t.Cleanup(func() { s.exec(t, context.Background(), "DROP DATABASE "+name+" WITH (FORCE)") })
-	return s.url(name)
+	return s.URL(name)
 }
 
 // Disconnect ends all connections to a database that url names.

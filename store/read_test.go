@@ -1,0 +1,174 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"deskbell/store"
+	"deskbell/ticket"
+)
+
+// project writes a ticket in a state, with a number of its own.
+func project(t testing.TB, s *store.Store, change func(*ticket.Ticket)) ticket.Ticket {
+	t.Helper()
+	got := submit(t, s, "x")
+	got.Version = 1
+	change(&got)
+	must(t, s.Project(t.Context(), store.Projection{Ticket: got}))
+	return got
+}
+
+func numbers(list []ticket.Ticket) []int {
+	got := []int{}
+	for _, t := range list {
+		got = append(got, t.Number)
+	}
+	return got
+}
+
+func TestLists(t *testing.T) {
+	t.Parallel()
+	s, clk := open(t)
+	if got := value(s.Counts(t.Context()))(t); got != (store.Counts{}) {
+		t.Errorf("an empty desk: %+v", got)
+	}
+	set := func(status ticket.Status, p ticket.Priority, assignee string) ticket.Ticket {
+		clk.pass(time.Minute)
+		return project(t, s, func(x *ticket.Ticket) {
+			x.Status, x.Priority, x.Assignee = status, p, ticket.Party{ID: assignee}
+			x.Recent = []ticket.Line{{Text: "recent"}}
+			x.RespondBy = noon
+		})
+	}
+	low := set(ticket.New, ticket.P4, "")             // 100
+	set(ticket.New, ticket.P1, "")                    // 101
+	set(ticket.New, ticket.P1, "")                    // 102
+	set(ticket.Assigned, ticket.P3, "dana")           // 103
+	full := set(ticket.Pending, ticket.P3, "dana")    // 104
+	solved := set(ticket.Resolved, ticket.P3, "dana") // 105
+	set(ticket.Cancelled, ticket.P2, "")              // 106
+
+	check := func(what string, want []int, list []ticket.Ticket, err error) {
+		t.Helper()
+		must(t, err)
+		if diff := cmp.Diff(want, numbers(list)); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
+	}
+	list, err := s.Waiting(t.Context(), 10)
+	check("waiting", []int{101, 102, 100}, list, err)
+	list, err = s.Holding(t.Context(), "dana")
+	check("holding", []int{103, 104}, list, err)
+	if diff := cmp.Diff(full, list[1]); diff != "" {
+		t.Error(diff)
+	}
+	list, err = s.Requests(t.Context(), "ann", 2)
+	check("requests", []int{106, 105}, list, err)
+	if got := value(s.Counts(t.Context()))(t); got != (store.Counts{New: 3, Assigned: 1, Pending: 1, Oldest: low.CreatedAt}) {
+		t.Errorf("%+v", got)
+	}
+	list, next, err := s.Tickets(t.Context(), store.Filter{Assignee: "dana", Status: []ticket.Status{ticket.Assigned, ticket.Resolved}})
+	check("filtered", []int{105, 103}, list, err)
+	light := solved
+	light.Recent, light.Plan = nil, ticket.Plan{}
+	if diff := cmp.Diff(light, list[0]); diff != "" || next != "" {
+		t.Errorf("next %q, %s", next, diff)
+	}
+	if _, err := s.Ticket(t.Context(), 99); !errors.Is(err, store.ErrNotFound) {
+		t.Error(err)
+	}
+	if _, err := s.Ticket(t.Context(), 1<<40); !errors.Is(err, store.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	for range 7 {
+		submit(t, s, "x")
+	}
+	var got [][]int
+	for f := (store.Filter{Limit: 3}); ; {
+		list, next, err := s.Tickets(t.Context(), f)
+		must(t, err)
+		got = append(got, numbers(list))
+		if next == "" {
+			break
+		}
+		f.Cursor = next
+	}
+	if diff := cmp.Diff([][]int{{106, 105, 104}, {103, 102, 101}, {100}}, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, cursor := range []string{"x", "-1", "99999999999"} {
+		if _, _, err := s.Tickets(t.Context(), store.Filter{Cursor: cursor}); !errors.Is(err, store.ErrCursor) {
+			t.Errorf("%s: %v", cursor, err)
+		}
+	}
+}
+
+func TestRecentEvents(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	for i := range 3 {
+		x := submit(t, s, "x")
+		x.Version = 1
+		at := noon.Add(time.Duration(i%2) * time.Second)
+		must(t, s.Project(t.Context(), store.Projection{Ticket: x, Events: []ticket.Event{{Seq: 1, At: at, Kind: ticket.Opened, Text: fmt.Sprint(i)}}}))
+	}
+	var got string
+	for _, e := range value(s.RecentEvents(t.Context(), 2))(t) {
+		got += fmt.Sprint(e.Number, " ", e.Event.Text, "; ")
+	}
+	if got != "101 1; 102 2; " {
+		t.Error(got)
+	}
+}
+
+// The limit on what a person may hold stands against takes at once, and what is
+// only asked for counts for 10 s.
+func TestHolds(t *testing.T) {
+	t.Parallel()
+	s, clk := open(t)
+	desk(t, s)
+	won := make(chan int, 20)
+	must(t, together(20, func(i int) error {
+		ok, err := s.AskHold(t.Context(), "dana", 200+i, 2)
+		if ok {
+			won <- 200 + i
+		}
+		return err
+	}))
+	if len(won) != 2 {
+		t.Fatalf("%d takes within a limit of 2", len(won))
+	}
+	if asked := value(s.Asked(t.Context()))(t); len(asked) != 2 {
+		t.Errorf("asked %v", asked)
+	}
+	if ok := value(s.AskHold(t.Context(), "dana", <-won, 2))(t); !ok {
+		t.Error("the same take again is refused")
+	}
+	if ok := value(s.AskHold(t.Context(), "dana", 300, 0))(t); !ok {
+		t.Error("refused without a limit")
+	}
+	clk.pass(11 * time.Second)
+	if asked := value(s.Asked(t.Context()))(t); len(asked) != 0 {
+		t.Errorf("asked %v, long ago", asked)
+	}
+	held := func(x *ticket.Ticket) { x.Status, x.Assignee = ticket.Assigned, ticket.Party{ID: "dana"} }
+	first := project(t, s, held)
+	project(t, s, held)
+	if ok := value(s.AskHold(t.Context(), "dana", 400, 2))(t); ok {
+		t.Error("a third ticket")
+	}
+	first.Version, first.Status = 2, ticket.New
+	must(t, s.Project(t.Context(), store.Projection{Ticket: first}))
+	if ok := value(s.AskHold(t.Context(), "dana", 400, 2))(t); !ok {
+		t.Error("refused after a release")
+	}
+}
