@@ -60,9 +60,9 @@ type lexicon struct {
 	Automatic []string `json:"automatic"`
 
 	entries map[Verb]*entry
-	words   map[string]map[string]*entry // language, word
-	longest int                          // runes of the longest word
-	carrier map[string]Verb              // STOP and START, as the whole message
+	words   map[string]map[string]*entry   // language, word
+	nearby  map[string]map[rune][]spelling // language, first letter
+	carrier map[string]Verb                // STOP and START, as the whole message
 	letters map[string]*entry
 	digits  map[string]*entry // after a number
 	alone   map[string]*entry // the whole message
@@ -74,6 +74,7 @@ func compile(data []byte) *lexicon {
 	g := &lexicon{
 		entries: map[Verb]*entry{},
 		words:   map[string]map[string]*entry{},
+		nearby:  map[string]map[rune][]spelling{},
 		carrier: map[string]Verb{},
 		letters: map[string]*entry{},
 		digits:  map[string]*entry{},
@@ -111,12 +112,15 @@ func (g *lexicon) add(e *entry) {
 		}
 		if g.words[language] == nil {
 			g.words[language] = map[string]*entry{}
+			g.nearby[language] = map[rune][]spelling{}
 		}
 		for _, w := range words {
 			if _, taken := g.words[language][w]; !taken {
 				g.words[language][w] = e
 			}
-			g.longest = max(g.longest, len([]rune(w)))
+			if r := []rune(w); e.Guess != "never" && len(r) >= shortestGuess {
+				g.nearby[language][r[0]] = append(g.nearby[language][r[0]], spelling{r, w, e})
+			}
 		}
 	}
 	if e.Letter != "" && g.letters[e.Letter] == nil {

@@ -1,56 +1,71 @@
 package command
 
-// closest finds the verb that a misspelt word most probably means. Nothing is
-// found when two verbs are equally near.
+// shortestGuess is the length of the shortest word that is guessed, or guessed from.
+const shortestGuess = 3
+
+// spelling is a word that a misspelt one may mean.
+type spelling struct {
+	runes []rune
+	word  string
+	entry *entry
+}
+
+// closest finds the verb that a misspelt word most probably means: one that begins
+// alike, or with the first two letters swapped. Nothing is found when two verbs
+// are equally near.
 func (g *lexicon) closest(word, language string) (*entry, string) {
 	w := []rune(word)
-	if len(w) < 3 || len(w) > g.longest+2 {
+	if len(w) < shortestGuess || len(w) > maxWord {
 		return nil, ""
 	}
 	limit := 2
 	if len(w) <= 5 {
 		limit = 1
 	}
-	var best *entry
-	var spelt string
-	near, tie := limit+1, false
-	for _, l := range []string{base(language), "en"} {
-		for candidate, e := range g.words[l] {
-			if e.Guess == "never" {
-				continue
-			}
-			d := distance(w, []rune(candidate), limit)
-			switch {
-			case d > limit || d > near:
+	best, near, tie := spelling{}, limit+1, false
+	consider := func(list []spelling) {
+		for _, c := range list {
+			switch d := distance(w, c.runes, near); {
+			case d > near || d > limit:
 			case d < near:
-				best, spelt, near, tie = e, candidate, d, false
-			case e != best:
+				best, near, tie = c, d, false
+			case c.entry != best.entry:
 				tie = true
-			case candidate < spelt:
-				spelt = candidate
+			case c.word < best.word:
+				best = c
 			}
-		}
-		if l == "en" {
-			break
 		}
 	}
-	if tie || best == nil {
+	languages := []string{"en", base(language)}
+	if languages[1] == "en" {
+		languages = languages[:1]
+	}
+	for _, l := range languages {
+		consider(g.nearby[l][w[0]])
+		if w[1] != w[0] {
+			for _, c := range g.nearby[l][w[1]] {
+				if c.runes[1] == w[0] {
+					consider([]spelling{c})
+				}
+			}
+		}
+	}
+	if tie || near > limit {
 		return nil, ""
 	}
-	return best, spelt
+	return best.entry, best.word
 }
 
-// distance is the Damerau-Levenshtein distance of two words that begin alike or
-// with their first two letters swapped; limit+1 when they do not or are farther apart.
+// maxWord is longer than any word of the grammar.
+const maxWord = 31
+
+// distance is the Damerau-Levenshtein distance of two words (optimal string
+// alignment), or more than limit when it is more.
 func distance(a, b []rune, limit int) int {
-	swapped := len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0]
-	if len(b) < 3 || a[0] != b[0] && !swapped || len(a)-len(b) > limit || len(b)-len(a) > limit {
+	if len(a)-len(b) > limit || len(b)-len(a) > limit || len(b) > maxWord {
 		return limit + 1
 	}
-	var rows [3][32]int
-	if len(b) >= len(rows[0]) {
-		return limit + 1
-	}
+	var rows [3][maxWord + 1]int
 	before, previous, current := &rows[0], &rows[1], &rows[2]
 	for j := range len(b) + 1 {
 		previous[j] = j

@@ -19,7 +19,7 @@ const horizon = 366 * 24 * time.Hour
 // a time of day that has passed means tomorrow's.
 func When(text string, now time.Time, loc *time.Location) (at time.Time, rest string, ok bool) {
 	w := when{tokens: tokenize(text), now: now.In(loc)}
-	if !w.duration() && !w.date() {
+	if strings.HasPrefix(text, "-") || !w.duration() && !w.date() {
 		return time.Time{}, text, false
 	}
 	if !w.at.After(now) || w.at.Sub(now) > horizon {
