@@ -59,6 +59,19 @@ func TestTemporal(t *testing.T) {
 	if got := openTickets(t, server.Address()); got != 2 {
 		t.Errorf("%d open workflows after a kill, want 2", got)
 	}
+
+	if err := postgres.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := postgres.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	began = time.Now()
+	c := dial(t, server.Address())
+	if !eventually(t, func() bool { _, err := c.DescribeWorkflowExecution(t.Context(), "ticket-1", ""); return err == nil }) {
+		t.Error("the engine does not recover from a crash of its database")
+	}
+	t.Logf("recovery from a crash of the database %v", time.Since(began).Round(time.Millisecond))
 }
 
 var (
