@@ -2,8 +2,9 @@ package ticket
 
 import (
 	"fmt"
-	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 var (
@@ -81,13 +82,13 @@ func (r *Refusal) message() Message {
 
 // story plays commands on a ticket, each at its time.
 type story struct {
-	testing.TB
+	rapid.TB
 	Ticket
 	events []Event
 	heard  []string
 }
 
-func tell(tb testing.TB) *story {
+func tell(tb rapid.TB) *story {
 	tb.Helper()
 	s := &story{TB: tb}
 	t, events := Open(opening(), noon)
@@ -141,7 +142,7 @@ func (s *story) find(now time.Time, f Findings) *story {
 // in tells the story up to a state as Bob sees it, before minute 10. Somebody of
 // each kind waits to hear of a claim: Bob and Eve were asked by IM, Dan by SMS,
 // and Dana was called.
-func in(tb testing.TB, c column) *story {
+func in(tb rapid.TB, c column) *story {
 	tb.Helper()
 	s := tell(tb).
 		find(noon, Findings{Wave: []Party{bob, eve, dan}}).

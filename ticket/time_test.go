@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 // world is who there is while a ticket's time passes.
@@ -85,7 +86,7 @@ type sim struct {
 	lookups int
 }
 
-func simulate(tb testing.TB, w *world, o Opening) *sim {
+func simulate(tb rapid.TB, w *world, o Opening) *sim {
 	tb.Helper()
 	s := &sim{story: &story{TB: tb}, world: w, now: noon}
 	t, events := Open(o, noon)
@@ -172,7 +173,7 @@ func (s *sim) lines(words ...string) (out []string) {
 	return out
 }
 
-func same(tb testing.TB, want, got []string) {
+func same(tb rapid.TB, want, got []string) {
 	tb.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		tb.Errorf("-want +got\n%s", diff)
@@ -525,6 +526,13 @@ func TestRaise(t *testing.T) {
 		o.Plan.Steps = nil
 		s := simulate(t, desk(), o).say(time.Minute, by(bob, Up)).until(at(time.Hour))
 		same(t, []string{"1m0s im bob up_nobody"}, s.lines("up_ok", "up_nobody", "up_top", "page"))
+	})
+	t.Run("survives what re-arms the alarms", func(t *testing.T) {
+		t.Parallel()
+		s := in(t, isPending).do(by(bob, Up), minutes(5)).do(by(meg, Reprioritise), minutes(5.5)).do(by(ann, Write), minutes(6))
+		if l, ok := s.Lookup(minutes(6)); !ok || l.Page != "oncall" {
+			t.Errorf("%+v", s.Alarms)
+		}
 	})
 	t.Run("overtaken by a claim", func(t *testing.T) {
 		t.Parallel()
