@@ -71,6 +71,7 @@ var onlyIn = []struct {
 // read the machine's time, each with the reason why a moved clock must not reach
 // it.
 var readsMachineClock = map[string]string{
+	"gateway/lease.go":       "a lease is kept against the database's clock, which no test moves",
 	"api/middleware.go":      "how long an answer took is a measurement",
 	"gateway/im/im.go":       "how long a login stood decides the pause before the next",
 	"gateway/sms/session.go": "deadlines and silence of a connection are the kernel's time",

@@ -57,7 +57,7 @@ func (a *Tickets) Prepare(ctx context.Context, in PrepareInput) (ticket.Findings
 	l := in.Lookup
 	var f ticket.Findings
 	for _, span := range l.Spans {
-		f.Times = append(f.Times, a.Policy.Add(l.Office, span.From, span.After))
+		f.Times = append(f.Times, a.Policy.After(l.Office, span.From, span.After))
 	}
 	if l.Wave == 0 && l.Page == "" {
 		return f, nil

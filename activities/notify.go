@@ -34,7 +34,7 @@ type Post struct {
 	Ticket  ticket.Ticket
 	Channel string
 	Address string
-	Text    string
+	Text    string // empty: there is nothing to say on this channel
 	Again   string // the text after a sending with an unknown outcome; alerts only
 	Now     time.Time
 }
@@ -98,20 +98,21 @@ func (a *Notices) post(ctx context.Context, in NotifyInput, n ticket.Notice, req
 	}
 	facts := notice.Facts{Ticket: in.Ticket, Phone: requester.Phone, Loc: requester.Loc, Now: in.Now, Zone: a.Zone, Language: to.Language, URL: a.URL}
 	if notice.SpeaksOfQueue(n.Message) {
-		if facts.Waiting, err = a.waiting(ctx, in.Ticket.Number); err != nil {
+		if facts.Waiting, facts.Position, err = a.waiting(ctx, in.Ticket.Number); err != nil {
 			return Post{}, false, err
 		}
 	}
+	p := Post{Notice: n, Ticket: in.Ticket, Channel: n.To.Via, Address: address, Now: in.Now}
 	id, values := notice.Word(n, facts)
 	if !notice.Has(id, n.To.Via) || address == "" {
-		return Post{}, false, nil
+		return p, n.Answers != "", nil // nothing to send, but the message is answered
 	}
 	m := notice.Message{ID: id, Channel: n.To.Via, Language: to.Language, Values: values}
 	text, err := notice.Render(m)
 	if err != nil {
 		return Post{}, false, err
 	}
-	p := Post{Notice: n, Ticket: in.Ticket, Channel: n.To.Via, Address: address, Text: text.Body, Now: in.Now}
+	p.Text = text.Body
 	if n.Alert {
 		again, err := notice.Again(m)
 		if err != nil {
@@ -122,17 +123,20 @@ func (a *Notices) post(ctx context.Context, in NotifyInput, n ticket.Notice, req
 	return p, true, nil
 }
 
-// waiting is what waits besides the ticket itself.
-func (a *Notices) waiting(ctx context.Context, except int) ([]notice.Item, error) {
-	list, err := a.Waiting.Waiting(ctx, 20)
+// waiting is what waits besides the ticket itself, and the ticket's own place.
+// A new ticket that the read model does not have yet is the last.
+func (a *Notices) waiting(ctx context.Context, number int) (others []notice.Item, position int, err error) {
+	list, err := a.Waiting.Waiting(ctx, 100)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var items []notice.Item
-	for _, t := range list {
-		if t.Number != except {
-			items = append(items, notice.Item{Number: t.Number, Subject: t.Subject})
+	position = len(list) + 1
+	for i, t := range list {
+		if t.Number == number {
+			position = i + 1
+		} else {
+			others = append(others, notice.Item{Number: t.Number, Subject: t.Subject})
 		}
 	}
-	return items, nil
+	return others, position, nil
 }

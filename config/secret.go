@@ -36,3 +36,6 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText writes a placeholder.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// NewSecret returns a secret for a value that does not come from the environment.
+func NewSecret(value string) Secret { return Secret{value: &value} }

@@ -95,11 +95,11 @@ func every(ctx context.Context, interval time.Duration, f func(context.Context))
 	}
 }
 
-// Notices returns the activities of a channel's queue.
-func (d *Desk) Notices() *activities.Notices { return d.words }
+// NoticeActivities are the activities of a channel's queue.
+func (d *Desk) NoticeActivities() *activities.Notices { return d.words }
 
-// Tickets returns the activities of the tickets' queue.
-func (d *Desk) Tickets() *activities.Tickets {
+// TicketActivities are the activities of the tickets' queue.
+func (d *Desk) TicketActivities() *activities.Tickets {
 	return &activities.Tickets{Directory: d.Store, ReadModel: readModel{d.Store}, Policy: d.Policy}
 }
 

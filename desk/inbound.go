@@ -197,11 +197,6 @@ func (d *Desk) take(ctx context.Context, row store.Inbound) error {
 	row.Person = person.ID
 	speaker := command.Speaker{Requester: !person.Works(), Language: person.Language, Channel: string(row.Channel)}
 	parsed := command.Parse(row.Text, speaker)
-	if row.Quotes != "" && parsed.Quoted == 0 {
-		if parsed.Quoted, err = d.Store.TicketOfWire(ctx, row.Channel, row.Quotes); err != nil {
-			return err
-		}
-	}
 	conversation, err := d.conversation(ctx, person, row.Channel)
 	if err != nil {
 		return err

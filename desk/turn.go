@@ -277,7 +277,7 @@ func (t *turn) back(ctx context.Context) error {
 		return err
 	}
 	if counts.New == 0 {
-		return t.say(ctx, "back_none", nil, nil)
+		return t.say(ctx, "next_none", nil, nil)
 	}
 	return t.say(ctx, "back_ok", map[string]string{"count": strconv.Itoa(counts.New), "age": notice.Age(t.context.Now.Sub(counts.Oldest), t.person.Language)}, nil)
 }

@@ -164,8 +164,8 @@ func AbsoluteTime(t time.Time) string {
 
 // ParseTime reads an SMPP time, absolute or relative to now.
 func ParseTime(text string, now time.Time) (time.Time, error) {
-	if len(text) != 16 {
-		return time.Time{}, fmt.Errorf("not an SMPP time: %d characters", len(text))
+	if len(text) != 16 || strings.Trim(text[:15], "0123456789") != "" {
+		return time.Time{}, errors.New("not an SMPP time: 15 digits and a sign")
 	}
 	var tenth, quarters int
 	if _, err := fmt.Sscanf(text[12:15], "%1d%2d", &tenth, &quarters); err != nil {

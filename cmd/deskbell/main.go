@@ -1,0 +1,77 @@
+// Command deskbell is the helpdesk: its roles, its development desk and its
+// command line. This package only wires.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // rotas and office hours need zones, on any machine
+
+	"github.com/alecthomas/kong"
+	"github.com/lmittmann/tint"
+)
+
+type cli struct {
+	Verbose bool `short:"v" help:"Log what happens, not only what goes wrong."`
+
+	Dev     devCmd     `cmd:"" help:"Run everything, with embedded servers and a demo desk."`
+	Serve   serveCmd   `cmd:"" help:"Run roles against the servers that the environment names."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date."`
+	Submit  submitCmd  `cmd:"" help:"Submit a ticket."`
+	List    listCmd    `cmd:"" help:"List tickets."`
+	Show    showCmd    `cmd:"" help:"Show a ticket and what happened to it."`
+	Say     sayCmd     `cmd:"" help:"Say something as a person, as if it came by text message, and print the answer."`
+	People  peopleCmd  `cmd:"" help:"List people, or import a file of them."`
+	Rota    rotaCmd    `cmd:"" help:"Show who is on call."`
+	Token   tokenCmd   `cmd:"" help:"Make an API token for a person."`
+}
+
+func main() {
+	if err := run(); err != nil {
+		for _, line := range lines(err) {
+			fmt.Fprintln(os.Stderr, "deskbell: "+line)
+		}
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	var c cli
+	parsed := kong.Parse(&c, kong.Name("deskbell"), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Description("A helpdesk whose every ticket is a durable workflow, worked from a phone or a chat."))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	return parsed.Run(logger(c.Verbose))
+}
+
+func logger(verbose bool) *slog.Logger {
+	level := slog.LevelWarn
+	if verbose {
+		level = slog.LevelInfo
+	}
+	if stat, err := os.Stderr.Stat(); err == nil && stat.Mode()&os.ModeCharDevice != 0 {
+		return slog.New(tint.NewHandler(os.Stderr, &tint.Options{Level: level}))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// lines is an error as one line for each thing that is wrong.
+func lines(err error) []string {
+	if many, ok := errors.AsType[interface {
+		error
+		Unwrap() []error
+	}](err); ok {
+		var out []string
+		for _, e := range many.Unwrap() {
+			out = append(out, lines(e)...)
+		}
+		return out
+	}
+	return []string{err.Error()}
+}

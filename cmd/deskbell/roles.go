@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	temporallog "go.temporal.io/sdk/log"
+	"golang.org/x/sync/errgroup"
+
+	"deskbell/api"
+	"deskbell/clock"
+	"deskbell/config"
+	"deskbell/desk"
+	"deskbell/gateway"
+	"deskbell/gateway/im"
+	"deskbell/gateway/sms"
+	"deskbell/policy"
+	"deskbell/store"
+	"deskbell/web"
+	"deskbell/workers"
+	"deskbell/workflows"
+)
+
+// system is what the roles share in one process.
+type system struct {
+	config config.Config
+	roles  []string
+	zone   *time.Location
+	holder string // this process, in leases
+	clock  clock.Clock
+	log    *slog.Logger
+	store  *store.Store
+	engine client.Client
+	desk   *desk.Desk
+}
+
+// newSystem connects what the roles need. The database must answer; the engine
+// may come later.
+func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Policy, log *slog.Logger) (*system, error) {
+	s := &system{config: c, roles: roles, holder: holderName(), log: log, zone: time.Local}
+	var now clock.Clock = clock.System{}
+	var movable *clock.Movable
+	if os.Getenv("DESKBELL_TEST_CLOCK") != "" {
+		movable = &clock.Movable{}
+		now = movable
+	}
+	s.clock = now
+	var err error
+	if s.store, err = store.Open(ctx, c.Database.Reveal(), now, log); err != nil {
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return nil, fmt.Errorf("read the TEMPORAL_ variables: %w", err)
+	}
+	if c.TemporalAddress != "" {
+		options.HostPort = c.TemporalAddress
+	}
+	options.Logger = temporallog.NewStructuredLogger(log)
+	if s.engine, err = client.NewLazyClient(options); err != nil {
+		return nil, fmt.Errorf("TEMPORAL_ADDRESS: %w", err)
+	}
+	number := ""
+	if len(c.SMSCs) > 0 {
+		number = c.SMSCs[0].Source
+	}
+	s.desk = desk.New(desk.Config{
+		Store: s.store, Engine: s.engine, Policy: p, Clock: now, TestClock: movable, Log: log, Zone: s.zone,
+		URL: c.PublicURL, Org: "Deskbell", Number: number, Join: sms.Join,
+	})
+	return s, nil
+}
+
+func holderName() string {
+	host, _ := os.Hostname()
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8])
+}
+
+func (s *system) close() {
+	s.engine.Close()
+	s.store.Close()
+}
+
+// run runs the roles until ctx ends. listener is the API's; nil listens where the
+// configuration says.
+func (s *system) run(ctx context.Context, listener net.Listener) error {
+	g, ctx := errgroup.WithContext(ctx)
+	has := func(role string) bool { return slices.Contains(s.roles, role) }
+	g.Go(func() error { return s.desk.Run(ctx) })
+	if has(config.API) {
+		if listener == nil {
+			var err error
+			if listener, err = net.Listen("tcp", s.config.HTTPAddr); err != nil {
+				return fmt.Errorf("DESKBELL_HTTP_ADDR: %w", err)
+			}
+		}
+		g.Go(func() error { return api.Serve(ctx, listener, s.handler(ctx), s.log) })
+	}
+	if has(config.Tickets) {
+		g.Go(func() error { return workers.RunTickets(ctx, s.engine, s.desk.TicketActivities()) })
+	}
+	if has(config.SMS) {
+		g.Go(func() error { return gateway.Hold(ctx, s.store, "sms", s.holder, s.log, s.runSMS) })
+	}
+	if has(config.IM) {
+		g.Go(func() error { return gateway.Hold(ctx, s.store, "im", s.holder, s.log, s.runIM) })
+	}
+	err := g.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (s *system) handler(ctx context.Context) http.Handler {
+	pages := http.NewServeMux()
+	pages.Handle("/", web.New(web.Config{Log: s.log, Zone: s.zone, UIURL: s.config.TemporalUIURL, Open: true, Done: ctx.Done()}, s.desk))
+	if s.desk.TestClock != nil {
+		pages.HandleFunc("POST /test/clock", s.moveClock)
+	}
+	return api.New(api.Config{Log: s.log, Clock: s.clock, Pages: pages}, s.desk)
+}
+
+// moveClock moves the present for a test: {"offset": "90m"}.
+func (s *system) moveClock(w http.ResponseWriter, r *http.Request) {
+	offset, err := time.ParseDuration(r.FormValue("offset"))
+	if err == nil {
+		err = s.desk.MoveClock(r.Context(), offset)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	}
+}
+
+// runSMS binds and, while bound, sends what is due and words what is to be sent.
+// What comes in is driven as long as this process holds the channel.
+func (s *system) runSMS(ctx context.Context) error {
+	smsc := s.config.SMSCs[0]
+	var gw *sms.Gateway
+	gw, err := sms.New(sms.Config{
+		Addr: smsc.Addr, SystemID: smsc.SystemID, Password: smsc.Password.Reveal(), Number: "+" + strings.TrimPrefix(smsc.Source, "+"), TLS: tlsFor(smsc), StampTag: smsc.StampTag,
+		WhileBound: func(ctx context.Context) error { return s.whileUp(ctx, gateway.SMS, workflows.SMSQueue, gw) },
+	}, kicking{s.store, s.desk}, s.store, s.clock, s.log)
+	if err != nil {
+		return err
+	}
+	return s.hold(ctx, gateway.SMS, gw.Run)
+}
+
+// runIM is the same for a login.
+func (s *system) runIM(ctx context.Context) error {
+	x := s.config.XMPP
+	gw := im.New(im.Config{Addr: x.Addr, JID: x.JID, Password: x.Password.Reveal(), CAFile: x.CAFile},
+		kicking{s.store, s.desk}, s.store, s.store, directory{s.store}, s.clock, s.log)
+	return s.hold(ctx, gateway.IM, func(ctx context.Context) error {
+		return gw.Run(ctx, func(ctx context.Context) error { return s.whileUp(ctx, gateway.IM, workflows.IMQueue, gw) })
+	})
+}
+
+// hold is what a channel's holder does, link or no link: drive what came in, and
+// keep the link.
+func (s *system) hold(ctx context.Context, channel gateway.Channel, link func(context.Context) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.desk.Serve(ctx, channel) })
+	g.Go(func() error { return link(ctx) })
+	return g.Wait()
+}
+
+// whileUp is what a holder does while its link stands: word notices and send what
+// is due.
+func (s *system) whileUp(ctx context.Context, channel gateway.Channel, queue string, sender gateway.Sender) error {
+	s.desk.GatewayUp(channel, true)
+	defer s.desk.GatewayUp(channel, false)
+	pump := gateway.NewPump(channel, s.store, sender, s.clock, s.log)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return pump.Run(ctx) })
+	g.Go(func() error { return workers.RunNotices(ctx, s.engine, queue, s.desk.NoticeActivities()) })
+	g.Go(func() error {
+		return s.store.Listen(ctx, []string{"deskbell_due"}, func(_, due string) {
+			if due == "" || due == string(channel) {
+				pump.Kick()
+			}
+		})
+	})
+	return g.Wait()
+}
+
+// directory is the people, to the IM gateway.
+type directory struct{ store *store.Store }
+
+func (d directory) Known(ctx context.Context, jid string) (bool, error) {
+	_, err := d.store.PersonAt(ctx, gateway.IM, jid)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (d directory) JIDs(ctx context.Context) ([]string, error) {
+	people, err := d.store.People(ctx)
+	var jids []string
+	for _, p := range people {
+		if p.JID != "" {
+			jids = append(jids, p.JID)
+		}
+	}
+	return jids, err
+}
+
+func tlsFor(c config.SMSC) *tls.Config {
+	if !c.TLS {
+		return nil
+	}
+	host, _, _ := net.SplitHostPort(c.Addr)
+	return &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+}
+
+// kicking is the inbox; the desk hears of what was kept.
+type kicking struct {
+	*store.Store
+	desk *desk.Desk
+}
+
+func (k kicking) Keep(ctx context.Context, messages []gateway.Message) ([]gateway.Kept, error) {
+	kept, err := k.Store.Keep(ctx, messages)
+	if err == nil && len(messages) > 0 {
+		k.desk.Kick(messages[0].Channel)
+	}
+	return kept, err
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"deskbell/config"
+	"deskbell/store"
+)
+
+type serveCmd struct {
+	Roles []string `arg:"" optional:"" help:"api, tickets, sms, im; all when none is named."`
+}
+
+func (s serveCmd) Run(ctx context.Context, log *slog.Logger) error {
+	roles := s.Roles
+	if len(roles) == 0 {
+		roles = config.Roles()
+	}
+	c, err := config.Load(os.Getenv, roles)
+	if err != nil {
+		return err
+	}
+	if len(c.SMSCs) > 1 {
+		return fmt.Errorf("DESKBELL_SMPP_ADDR_2: one SMSC per process is supported; start a second process for the other")
+	}
+	p, err := config.Policy(c.PolicyFile)
+	if err != nil {
+		return fmt.Errorf("DESKBELL_POLICY_FILE: %w", err)
+	}
+	sys, err := newSystem(ctx, c, roles, p, log)
+	if err != nil {
+		return err
+	}
+	defer sys.close()
+	if c.PeopleFile != "" {
+		people, err := config.People(c.PeopleFile)
+		if err != nil {
+			return fmt.Errorf("DESKBELL_PEOPLE_FILE: %w", err)
+		}
+		if err := sys.store.Import(ctx, people); err != nil {
+			return fmt.Errorf("DESKBELL_PEOPLE_FILE: %w", err)
+		}
+	}
+	return sys.run(ctx, nil)
+}
+
+type migrateCmd struct{}
+
+func (migrateCmd) Run(ctx context.Context, log *slog.Logger) error {
+	c, err := config.Load(os.Getenv, nil)
+	if err != nil {
+		return err
+	}
+	return store.Migrate(ctx, c.Database.Reveal(), log)
+}

@@ -1,0 +1,234 @@
+package desk
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"deskbell/gateway"
+	"deskbell/roster"
+	"deskbell/store"
+	"deskbell/ticket"
+)
+
+// recentOnBoard is how many events the board's ticker shows.
+const recentOnBoard = 12
+
+// Ticket returns a ticket as the read model knows it.
+func (d *Desk) Ticket(ctx context.Context, number int) (ticket.Ticket, error) {
+	t, err := d.Store.Ticket(ctx, number)
+	return t, outside(err)
+}
+
+// Tickets lists tickets, the newest first; next is the cursor of the next page.
+func (d *Desk) Tickets(ctx context.Context, f Filter) (list []ticket.Ticket, next string, err error) {
+	list, next, err = d.Store.Tickets(ctx, store.Filter{Status: f.Status, Assignee: f.Assignee, Requester: f.Requester, Cursor: f.Cursor, Limit: f.Limit})
+	return list, next, outside(err)
+}
+
+// Timeline is what happened to a ticket, in order.
+func (d *Desk) Timeline(ctx context.Context, number int) ([]Line, error) {
+	if _, err := d.Store.Ticket(ctx, number); err != nil {
+		return nil, outside(err)
+	}
+	events, err := d.Store.Timeline(ctx, number)
+	if err != nil {
+		return nil, outside(err)
+	}
+	lines := make([]Line, len(events))
+	for i, e := range events {
+		lines[i] = line(e)
+	}
+	return lines, nil
+}
+
+func line(e ticket.Event) Line {
+	l := Line{Seq: e.Seq, At: e.At, Actor: e.Actor.ID, Channel: e.Channel, Event: string(e.Kind), Text: e.Text}
+	var to []string
+	for _, p := range e.To {
+		if p.Via == "" {
+			to = append(to, p.Name)
+		} else {
+			to = append(to, p.Name+" by "+p.Via)
+		}
+	}
+	l.Detail = strings.Join(to, ", ")
+	return l
+}
+
+// Agents is everybody who works on tickets.
+func (d *Desk) Agents(ctx context.Context) ([]AgentView, error) {
+	members, err := d.Store.Members(ctx)
+	if err != nil {
+		return nil, outside(err)
+	}
+	views := make([]AgentView, len(members))
+	for i, m := range members {
+		views[i] = d.view(m)
+	}
+	return views, nil
+}
+
+func (d *Desk) view(m roster.Member) AgentView {
+	v := AgentView{ID: m.ID, Name: m.Name, Presence: string(m.Presence.State), Reason: m.Presence.Reason, Since: m.Presence.Since, Holding: m.Holding, LastSeen: m.Presence.LastSeen}
+	if v.Holding == nil {
+		v.Holding = []int{}
+	}
+	if m.Away(d.Clock.Now()) {
+		v.Presence, v.Reason = string(roster.Away), m.AwayReason
+	}
+	return v
+}
+
+// OnCall is who is called now, in order.
+func (d *Desk) OnCall(ctx context.Context) (OnCallView, error) {
+	people, err := d.Store.People(ctx)
+	if err != nil {
+		return OnCallView{}, outside(err)
+	}
+	rota, overrides, err := d.Store.Rota(ctx)
+	if err != nil {
+		return OnCallView{}, outside(err)
+	}
+	chain, until := roster.OnCall(rota, overrides, people, "", d.Clock.Now())
+	if chain == nil {
+		chain = []string{}
+	}
+	return OnCallView{Until: until, People: chain}, nil
+}
+
+// Board is everything that the board shows.
+func (d *Desk) Board(ctx context.Context) (Board, error) {
+	b := Board{At: d.Clock.Now(), Names: map[string]string{}}
+	waiting, err := d.Store.Waiting(ctx, 100)
+	if err != nil {
+		return b, outside(err)
+	}
+	b.Waiting = waiting
+	working, _, err := d.Store.Tickets(ctx, store.Filter{Status: []ticket.Status{ticket.Assigned, ticket.Pending}, Limit: 100})
+	if err != nil {
+		return b, outside(err)
+	}
+	b.Working = working
+	people, err := d.Store.People(ctx)
+	if err != nil {
+		return b, outside(err)
+	}
+	for _, p := range people {
+		b.Names[p.ID] = p.Name
+	}
+	if b.Agents, err = d.Agents(ctx); err != nil {
+		return b, err
+	}
+	if b.OnCall, err = d.OnCall(ctx); err != nil {
+		return b, err
+	}
+	events, err := d.Store.RecentEvents(ctx, recentOnBoard)
+	if err != nil {
+		return b, outside(err)
+	}
+	for _, e := range events {
+		b.Recent = append(b.Recent, RecentEvent{Number: e.Number, Line: line(e.Event)})
+	}
+	b.Gateways, err = d.Gateways(ctx)
+	return b, err
+}
+
+// Gateways is the state of the channels.
+func (d *Desk) Gateways(ctx context.Context) ([]GatewayView, error) {
+	backlog, err := d.Store.Backlog(ctx)
+	if err != nil {
+		return nil, outside(err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var views []GatewayView
+	for _, channel := range []gateway.Channel{gateway.SMS, gateway.IM} {
+		v := d.gateways[channel]
+		v.Backlog = backlog[channel]
+		views = append(views, v)
+	}
+	return views, nil
+}
+
+// GatewayUp notes that a channel's link came up or went down in this process.
+func (d *Desk) GatewayUp(channel gateway.Channel, up bool) {
+	d.mu.Lock()
+	d.gateways[channel] = GatewayView{Channel: string(channel), Up: up, Since: d.Clock.Now()}
+	d.mu.Unlock()
+	d.watchers.tell(Change{Kind: "gateway"})
+}
+
+// Ready tells which parts answer: the name of each and nil when it is well.
+func (d *Desk) Ready(ctx context.Context) map[string]error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_, engine := d.Engine.CheckHealth(ctx, nil)
+	return map[string]error{"postgresql": d.Store.Ping(ctx), "temporal": engine}
+}
+
+// Watch returns what changes until ctx ends. Changes may be merged, but after the
+// last one at least one arrives.
+func (d *Desk) Watch(ctx context.Context) <-chan Change { return d.watchers.watch(ctx) }
+
+// listen passes on what other processes write.
+func (d *Desk) listen(ctx context.Context) error {
+	return d.Store.Listen(ctx, []string{"deskbell_change"}, func(_, payload string) {
+		kind, rest, _ := strings.Cut(payload, ":")
+		number := 0
+		for _, r := range rest {
+			number = number*10 + int(r-'0')
+		}
+		d.watchers.tell(Change{Kind: kind, Number: number})
+	})
+}
+
+// watchers are those who want to know of changes.
+type watchers struct {
+	mu   sync.Mutex
+	list []chan Change
+}
+
+func (w *watchers) watch(ctx context.Context) <-chan Change {
+	in, out := make(chan Change, 1), make(chan Change)
+	w.mu.Lock()
+	w.list = append(w.list, in)
+	w.mu.Unlock()
+	go func() {
+		defer close(out)
+		defer w.drop(in)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case c := <-in:
+				select {
+				case <-ctx.Done():
+					return
+				case out <- c:
+				}
+			}
+		}
+	}()
+	return out
+}
+
+func (w *watchers) drop(in chan Change) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = slices.DeleteFunc(w.list, func(c chan Change) bool { return c == in })
+}
+
+// tell never blocks: whoever has an unread change learns of this one with it.
+func (w *watchers) tell(c Change) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, in := range w.list {
+		select {
+		case in <- c:
+		default:
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"deskbell/activities"
+	"deskbell/gateway"
+	"deskbell/roster"
+	"deskbell/store"
+)
+
+// Person is somebody in the directory; ErrNotFound if there is nobody with this
+// id.
+func (d *Desk) Person(ctx context.Context, id string) (roster.Person, error) {
+	p, err := d.Store.Person(ctx, id)
+	return p, outside(err)
+}
+
+// ReplyTo returns where a message came from; empty when the command was none.
+func (d *Desk) ReplyTo(ctx context.Context, command string) (string, error) {
+	row, err := d.Store.Inbound(ctx, command)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	return row.ReplyTo, err
+}
+
+// Post puts notices into the outbox, each answer together with the end of the
+// message that it answers and with what it leaves in the conversation.
+func (d *Desk) Post(ctx context.Context, posts []activities.Post) error {
+	var unasked store.Write
+	for _, p := range posts {
+		w := store.Write{Answers: p.Notice.Answers}
+		add(&w, p)
+		if w.Answers == "" {
+			unasked.Outgoing = append(unasked.Outgoing, w.Outgoing...)
+			unasked.Contexts = append(unasked.Contexts, w.Contexts...)
+			continue
+		}
+		if _, err := d.Store.Write(ctx, w); err != nil {
+			return err
+		}
+		d.finished(w.Answers)
+	}
+	if len(unasked.Outgoing) == 0 {
+		return nil
+	}
+	_, err := d.Store.Write(ctx, unasked)
+	return err
+}
+
+// urgent are the messages that wait behind nothing.
+var urgent = []string{"page", "page_help", "mgr_nobody", "page_off"}
+
+func add(w *store.Write, p activities.Post) {
+	w.Contexts = append(w.Contexts, store.ContextChange{Person: p.Notice.To.ID, Change: changeMemory(p.Now, remembering(p))})
+	if p.Text == "" {
+		return
+	}
+	reason := string(p.Notice.Message)
+	w.Outgoing = append(w.Outgoing, store.Outgoing{
+		Key: p.Notice.Key, Channel: gateway.Channel(p.Channel), Person: p.Notice.To.ID, Address: p.Address, Reason: reason, Ticket: p.Ticket.Number,
+		Text: p.Text, Again: p.Again, Alert: p.Notice.Alert, Urgent: slices.Contains(urgent, reason), Expires: p.Notice.Expires,
+	})
+}
