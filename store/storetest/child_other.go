@@ -4,6 +4,8 @@ package storetest
 
 import "syscall"
 
+func parentDir() string { return "/tmp" }
+
 func childAttributes(as *syscall.Credential) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: as}
 }

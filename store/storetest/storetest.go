@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -26,6 +27,7 @@ import (
 const (
 	startTimeout = 30 * time.Second
 	template     = "template_deskbell"
+	prefix       = "deskbell-pg-"
 )
 
 // Server is a PostgreSQL of its own, without durability, for one test package.
@@ -71,9 +73,9 @@ func (s *Server) serve(m *testing.M) (code int) {
 }
 
 func start() (*Server, error) {
-	// Short, because a socket's path has at most 107 bytes, and outside TMPDIR,
-	// which the server's user may not be able to enter.
-	dir, err := os.MkdirTemp("/tmp", "deskbell-pg-")
+	parent := parentDir()
+	sweep(parent)
+	dir, err := os.MkdirTemp(parent, fmt.Sprintf("%s%d-", prefix, os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +95,17 @@ func start() (*Server, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return s, nil
+}
+
+// sweep removes what tests that were killed left behind.
+func sweep(parent string) {
+	dirs, _ := filepath.Glob(filepath.Join(parent, prefix+"*")) // fails only for a malformed pattern
+	for _, dir := range dirs {
+		owner, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), prefix), "-")
+		if pid, err := strconv.Atoi(owner); err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }
 
 func (s *Server) command(program string, args ...string) *exec.Cmd {
@@ -156,8 +169,8 @@ func (s *Server) URL(database string) string {
 	return fmt.Sprintf("postgres://postgres@/%s?host=%s", database, s.dir)
 }
 
-// Database makes a migrated database for a test and returns its url. It is dropped
-// when the test ends.
+// Database makes a migrated database for a test and returns its url. It goes when
+// the server does.
 func (s *Server) Database(t testing.TB) string { return s.database(t, template) }
 
 // Empty is a Database without a schema.
@@ -167,7 +180,6 @@ func (s *Server) database(t testing.TB, from string) string {
 	t.Helper()
 	name := fmt.Sprintf("test_%d", s.made.Add(1))
 	s.exec(t, t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+from+" STRATEGY file_copy")
-	t.Cleanup(func() { s.exec(t, context.Background(), "DROP DATABASE "+name+" WITH (FORCE)") })
 	return s.URL(name)
 }
 
