@@ -18,18 +18,25 @@ import (
 	"github.com/mattn/go-xmpp"
 )
 
-// checkNumbers tells whether the texts "prefix 0", "prefix 1", ... are all there,
-// each once and in order.
-func checkNumbers(t *testing.T, texts []string, prefix string, n int) {
-	t.Helper()
+// checkNumbers tells whether "number 0", "number 1", ... were kept, each once and
+// in order.
+func (d *desk) checkNumbers(n int) {
+	d.t.Helper()
 	var want []string
 	for i := range n {
-		want = append(want, fmt.Sprint(prefix, " ", i))
+		want = append(want, fmt.Sprint("number ", i))
 	}
-	got := slices.DeleteFunc(slices.Clone(texts), func(s string) bool { return !strings.HasPrefix(s, prefix+" ") })
+	got := d.texts()
 	if !slices.Equal(got, want) {
 		missing := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return slices.Contains(got, s) })
-		t.Errorf("%s: %d of %d, missing %d: %v", prefix, len(got), n, len(missing), missing)
+		d.t.Errorf("%d of %d, missing %d: %v", len(got), n, len(missing), missing)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for key, times := range d.keys {
+		if times != 1 {
+			d.t.Errorf("%s was handed to the inbox %d times", key, times)
+		}
 	}
 }
 
@@ -64,7 +71,7 @@ func TestNothingIsLostOnABadNetwork(t *testing.T) {
 	}
 	alice.ping()
 	d.message(fmt.Sprint("number ", n-1))
-	checkNumbers(t, d.texts(), "number", n)
+	d.checkNumbers(n)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.logins) < 7 {
@@ -94,7 +101,7 @@ func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 		alice.say(fmt.Sprint("number ", i))
 	}
 	d.message("number 299")
-	checkNumbers(t, d.texts(), "number", 300)
+	d.checkNumbers(300)
 	d.awaitState("alice", "available/chat/")
 }
 
@@ -278,5 +285,17 @@ func TestFailedLoginsLeaveNoDescriptors(t *testing.T) {
 	}
 	if !eventually(5*time.Second, func() bool { runtime.GC(); return open() <= before+2 }) {
 		t.Errorf("%d descriptors before, %d after", before, open())
+	}
+}
+
+// The library obeys HTTP_PROXY even for the loopback relay. Not parallel: it
+// changes the environment.
+func TestProxyIsBypassed(t *testing.T) {
+	p := startProsody(t)
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
+	t.Setenv("NO_PROXY", "example.org")
+	newDesk(t, p, p.addr).run()
+	if got := os.Getenv("NO_PROXY"); got != "example.org,127.0.0.1" {
+		t.Errorf("NO_PROXY %q", got)
 	}
 }

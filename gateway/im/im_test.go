@@ -316,6 +316,7 @@ func TestPresenceOfAPerson(t *testing.T) {
 	bob.send("<presence><show>away</show><status>lunch</status></presence>")
 	bob.ping()
 	d := newDesk(t, p, p.addr)
+	d.timing.flap = 2 * time.Second // longer than a login takes
 	d.SetStatus("3 waiting")
 	d.run()
 	d.awaitState("bob", "away/away/lunch")
@@ -574,5 +575,51 @@ func TestLongMessagesAreCut(t *testing.T) {
 	d.message("next")
 	if got := d.texts(); len(got) != 2 || len(got[0]) != maxText {
 		t.Errorf("kept %d messages", len(got))
+	}
+}
+
+// What the server's parser lets through must not end the session: a stranger could
+// keep the desk out, since the archive brings it again at every login.
+func TestStrangeStanzas(t *testing.T) {
+	t.Parallel()
+	p := startProsody(t)
+	alice := p.login("alice", "phone")
+	d := newDesk(t, p, p.addr)
+	d.run()
+	for i, payload := range []string{
+		strings.Repeat("<a>", 20_000) + strings.Repeat("</a>", 20_000),
+		"<é/><a·b/><_x-1.2/>",
+		"<a xml:lang='x' xml:space='preserve' xml:foo='1'/>",
+		"<p:a xmlns:p='urn:p' p:b='1' b='2'/>",
+		"<a xmlns=''><body>no name space</body></a>",
+		"<a b='&#10;&#13;&#9;&lt;&quot;'>]]&gt;<![CDATA[<x>]]></a>",
+		"<error xmlns='jabber:client' type='x'><Any/></error><Text/>",
+		"<delay xmlns='urn:xmpp:delay' stamp='never'/><stanza-id xmlns='urn:xmpp:sid:0'/>",
+		"<event xmlns='http://jabber.org/protocol/pubsub#event'><items><item/></items></event>",
+		"<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>x</jid></bind>",
+		"<thread/><subject/><body/>",
+	} {
+		eve, err := p.tryLogin("eve", fmt.Sprint("x", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, to := range []string{botJID, d.resource()} {
+			eve.client.SendOrg(fmt.Sprintf("<message to='%s' type='chat'><store xmlns='urn:xmpp:hints'/>%s</message>", to, payload))
+			eve.client.SendOrg(fmt.Sprintf("<presence to='%s'>%s</presence>", to, payload))
+			eve.client.SendOrg(fmt.Sprintf("<iq to='%s' type='result' id='i'><q xmlns='urn:q'>%s</q></iq>", to, payload))
+		}
+		// The server may have refused the stanza and closed eve's stream.
+		eventually(2*time.Second, func() bool {
+			_, err := eve.client.SendOrg("<iq type='get' id='z'><ping xmlns='urn:xmpp:ping'/></iq>")
+			return err != nil || eve.has("z")
+		})
+		alice.say(fmt.Sprint("after ", i))
+		d.message(fmt.Sprint("after ", i))
+		d.mu.Lock()
+		logins := len(d.logins)
+		d.mu.Unlock()
+		if logins != 1 {
+			t.Fatalf("payload %d ended the session: %.60s", i, payload)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -273,6 +274,12 @@ func (c *person) ping() {
 func (c *person) iq(id string) xmpp.IQ {
 	c.t.Helper()
 	return find(c, &c.iqs, "answer to "+id, func(a xmpp.IQ) bool { return a.ID == id })
+}
+
+func (c *person) has(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.iqs, func(a xmpp.IQ) bool { return a.ID == id })
 }
 
 func (c *person) chat(what string, is func(xmpp.Chat) bool) xmpp.Chat {
