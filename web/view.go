@@ -16,7 +16,6 @@ import (
 type board struct {
 	At          moment
 	Headline    headline
-	Free        int
 	NextCall    *moment
 	Waiting     []waiting
 	People      []person
@@ -30,7 +29,7 @@ type board struct {
 type headline struct {
 	Urgent, Others int // tickets that wait
 	Oldest         string
-	Free, Text     []string // who is free in chat; who is free behind a phone
+	Free           []string // names
 }
 
 type ref struct {
@@ -144,12 +143,7 @@ func (v viewer) view(b desk.Board) board {
 		p := v.person(a, claimed, b.At)
 		out.People = append(out.People, p)
 		if p.State == "free" {
-			out.Free++
-			if p.Channel == inChat {
-				out.Headline.Free = append(out.Headline.Free, p.Name)
-			} else {
-				out.Headline.Text = append(out.Headline.Text, p.Name)
-			}
+			out.Headline.Free = append(out.Headline.Free, p.Name)
 		}
 	}
 	for _, id := range b.OnCall.People {

@@ -215,7 +215,8 @@ func TestHeadline(t *testing.T) {
 		{desk.Board{}, "Nothing waits; nobody is free."},
 		{desk.Board{Agents: free("Bob")}, "Nothing waits; Bob is free."},
 		{desk.Board{Waiting: []ticket.Ticket{p3}, Agents: free("Bob", "Eve", "Tom")}, "1 ticket waits, the oldest for 2 h 10 min; Bob, Eve and Tom are free."},
-		{desk.Board{Waiting: []ticket.Ticket{p1}, Agents: []desk.AgentView{{Name: "Bob", Presence: "unknown"}}}, `<span class="urgent">1 urgent ticket waits</span>, the oldest for 5 min; Bob can be reached by text message.`},
+		{desk.Board{Waiting: []ticket.Ticket{p1}, Agents: []desk.AgentView{{Name: "Bob", Presence: "unknown"}}}, `<span class="urgent">1 urgent ticket waits</span>, the oldest for 5 min; Bob is free.`},
+		{desk.Board{Agents: free("A", "B", "C", "D", "E")}, "Nothing waits; A, B, C and 2 more are free."},
 		{desk.Board{Waiting: []ticket.Ticket{p1, p1, p3, p3}}, `<span class="urgent">2 urgent tickets wait</span> and 2 more, the oldest for 2 h 10 min; nobody is free.`},
 	} {
 		c.board.At = now

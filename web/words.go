@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,7 +80,11 @@ func age(d time.Duration) string {
 	return fmt.Sprintf("%d days", minutes/60/24)
 }
 
+// list names up to four; of more, three and how many others.
 func list(names []string) string {
+	if n := len(names); n > 4 {
+		names = append(slices.Clone(names[:3]), fmt.Sprintf("%d more", n-3))
+	}
 	if n := len(names); n > 1 {
 		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
 	}
