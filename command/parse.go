@@ -345,8 +345,8 @@ func (p *parser) guess(i int) bool {
 // lookup finds the verb that the words from i up to next spell together.
 func (p *parser) lookup(i, next int) *entry {
 	w := p.join(i, next)
-	if next == i+1 && len(w) == 1 {
-		return grammar.letters[w]
+	if e := grammar.letters[w]; e != nil && next == i+1 {
+		return e
 	}
 	return grammar.word(w, p.Language)
 }
@@ -405,7 +405,7 @@ func (p *parser) numberToken(k int) (n []int, next int) {
 	if one, ok := ticketNumber(t); ok {
 		return []int{one}, k + 1
 	}
-	if !strings.ContainsAny(t, ",/+&") {
+	if strings.IndexAny(t, ",/+&") < 1 {
 		return nil, k
 	}
 	for part := range strings.FieldsFuncSeq(t, func(r rune) bool { return strings.ContainsRune(",/+&#", r) }) {

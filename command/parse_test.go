@@ -80,3 +80,46 @@ func TestTicketsAreNoCommands(t *testing.T) {
 		}
 	}
 }
+
+func TestParseForms(t *testing.T) {
+	t.Parallel()
+	type want struct {
+		verb    Verb
+		numbers []int
+		text    string
+	}
+	n := func(numbers ...int) []int { return numbers }
+	tests := map[string]want{
+		"take 142": {Take, n(142), ""}, "Take #142 please": {Take, n(142), ""}, "can you take 142": {Take, n(142), ""}, "@helpdesk: take 142": {Take, n(142), ""},
+		"/take 142": {Take, n(142), ""}, `"142"`: {Number, n(142), ""}, "ticket 142": {Number, n(142), ""}, "ok 142": {Number, n(142), ""}, "take ticket number 142": {Take, n(142), ""},
+		"142, 143": {Number, n(142, 143), ""}, "142 and 143": {Number, n(142, 143), ""}, "142 143 done": {Done, n(142, 143), ""}, "c142 143": {Done, n(142, 143), ""}, "c142 15 pages": {Done, n(142), "15 pages"},
+		"take 142 143": {Take, n(142, 143), ""}, "note 142 143 is the counter": {Note, n(142), "143 is the counter"}, "142 143 is the counter": {Number, n(142), "143 is the counter"},
+		"yes 142": {Yes, n(142), ""}, "142 yes": {Yes, n(142), ""}, "142 no": {Decline, n(142), ""}, "no 142": {Decline, n(142), ""}, "142 1": {Take, n(142), ""}, "142 2": {Decline, n(142), ""}, "142 9": {Done, n(142), ""},
+		"142a": {Take, n(142), ""}, "142c": {Done, n(142), ""}, "142c x": {Done, n(142), "x"}, "c142 x": {Done, n(142), "x"}, "142 done x": {Done, n(142), "x"}, "done 142 x": {Done, n(142), "x"}, "142p bob": {Pass, n(142), "bob"},
+		"142 no toner": {Number, n(142), "no toner"}, "142 more details follow": {Number, n(142), "more details follow"}, "142 close to the window": {Number, n(142), "close to the window"}, "142 fixed it": {Done, n(142), ""}, "142 fixed the fuser": {Done, n(142), "the fuser"},
+		"note 142: --force": {Note, n(142), "--force"}, "done 142 - new toner": {Done, n(142), "new toner"}, "done 142 a\n b --": {Done, n(142), "a\n b --"}, "ＤＯＮＥ １４２ ｘ": {Done, n(142), "ｘ"},
+		"0142": {Text, nil, "0142"}, "13.20": {Text, nil, "13.20"}, "$142": {Text, nil, "$142"}, "+1555": {Text, nil, "+1555"}, "2nd floor": {Text, nil, "2nd floor"},
+		"got it": {Take, nil, ""}, "i'm on it": {Take, nil, ""}, "not me": {Decline, nil, ""}, "give back 142": {Release, n(142), ""}, "on-call": {Oncall, nil, ""}, "K": {Yes, nil, ""}, "yes please": {Yes, nil, ""}, "ok thanks": {Yes, nil, ""},
+		"👍🏽": {Yes, nil, ""}, "👎": {No, nil, ""}, "👍 to the team": {Text, nil, "👍 to the team"}, "No, still broken": {No, nil, "still broken"}, "no paper": {Text, nil, "no paper"}, "no subject": {Text, nil, "no subject"},
+		"thanks a lot!": {Thanks, nil, ""}, "thanks but it still jams": {Text, nil, "thanks but it still jams"}, "help my screen is black": {Text, nil, "help my screen is black"}, "help more": {Help, nil, "more"},
+		"my printer is broken": {Text, nil, "my printer is broken"}, "out of toner": {Text, nil, "out of toner"}, "back in 5": {Text, nil, "back in 5"}, "where is my ticket": {Status, nil, ""}, "what is 142": {Show, n(142), ""},
+		"cancel": {Stop, nil, ""}, "stop it": {Text, nil, "stop it"}, "UNSTOP": {Start, nil, ""}, "log in broken": {Text, nil, "log in broken"}, "dont close 142": {Text, nil, "dont close 142"}, "cannot take 142": {Text, nil, "cannot take 142"},
+		"142\n\n-- \nBob Smith": {Number, n(142), ""}, "On Mon, 2 Mar 2026, Ann wrote:\n> x\nok": {Yes, nil, ""}, "done 142\n\nSent from my iPhone": {Done, n(142), ""}, "Sent from my iPhone": {Empty, nil, ""},
+		"Automatic reply: I am away": {Auto, nil, ""}, "Out of office replies do not work": {Text, nil, "Out of office replies do not work"}, "Reacted 👍 to “#142 is yours”": {Reaction, nil, ""}, "Liked the new printer": {Text, nil, "Liked the new printer"},
+		"fertig 142": {Text, nil, "fertig 142"}, "ja": {Yes, nil, ""},
+	}
+	for text, want := range tests {
+		got := Parse(text, Speaker{Channel: "sms"})
+		if diff := cmp.Diff(Command{Verb: want.verb, Numbers: want.numbers, Text: want.text}, Command{Verb: got.Verb, Numbers: got.Numbers, Text: got.Text}); diff != "" {
+			t.Errorf("%q: -want +got\n%s", text, diff)
+		}
+	}
+	for text, want := range map[string]Verb{"pause": Away, "fertig 142": Done, "zurück 142": Release, "hilfe mehr": Help, "wer": Who, "da": Back, "nächstes": Next, "done 142": Done, "nein": No} {
+		if got := Parse(text, Speaker{Channel: "sms", Language: "de-AT"}); got.Verb != want {
+			t.Errorf("%q in German is %s, want %s", text, got.Verb, want)
+		}
+	}
+	if got := Parse("stop", Speaker{Channel: "im"}); got.Verb != Text {
+		t.Errorf("STOP in a chat is %s", got.Verb)
+	}
+}

@@ -14,6 +14,9 @@ func Resolve(c Command, ctx Context) Intent {
 	if c.Quoted != 0 && len(c.Numbers) == 0 && grammar.takesNumber(c.Verb) {
 		c.Numbers = []int{c.Quoted}
 	}
+	if c.Quoted != 0 && c.Verb == Text {
+		c.Verb, c.Numbers, c.Text = Number, []int{c.Quoted}, c.Body
+	}
 	if i := answer(c, ctx); i != nil {
 		return i
 	}
@@ -88,7 +91,8 @@ func agent(c Command, ctx Context) Intent {
 	case Take:
 		return offered(ticket.Take, c, ctx)
 	case Undo:
-		if ctx.UndoTicket == 0 || ctx.Now.Sub(ctx.UndoAt) > UndoLife {
+		n := first(c.Numbers)
+		if ctx.UndoTicket == 0 || ctx.Now.Sub(ctx.UndoAt) > UndoLife || n != 0 && n != ctx.UndoTicket {
 			return Say{Message: "undo_none"}
 		}
 		return Act{Verb: ticket.TakeBack, Tickets: []int{ctx.UndoTicket}}

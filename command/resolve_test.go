@@ -77,6 +77,7 @@ func TestResolveAgent(t *testing.T) {
 		}},
 		{"ok, the offer is over", "ok", Context{Memory: Memory{Offers: []Offer{offer(142, time.Hour)}}, Waiting: one(143, ticket.New)}, Say{Message: "no_offer", Values: map[string]string{"count": "1"}}},
 		{"ok to a quoted offer", "> New #143 (normal): VPN drops\n> Reply 143 to take it\nok", Context{Memory: Memory{Offers: []Offer{offer(142, time.Minute), offer(143, time.Minute)}}}, Act{Verb: ticket.Take, Tickets: []int{143}}},
+		{"words to a quoted ticket", "> #142 is yours: Printer\nreplaced the fuser", Context{}, Act{Verb: ticket.Note, Tickets: []int{142}, Text: "replaced the fuser"}},
 		{"no, one offer", "2", Context{Memory: Memory{Offers: []Offer{offer(142, time.Minute)}}}, Act{Verb: ticket.Decline, Tickets: []int{142}}},
 		{"R with a number", "r142", Context{Held: two}, Act{Verb: ticket.Drop, Tickets: []int{142}}},
 		{"R alone asks", "R", Context{Held: one(142, ticket.Assigned)}, Ask{
@@ -130,6 +131,7 @@ func TestResolveAgent(t *testing.T) {
 		}},
 		{"undo", "oops", Context{Memory: Memory{UndoTicket: 143, UndoAt: now.Add(-2 * time.Minute)}}, Act{Verb: ticket.TakeBack, Tickets: []int{143}}},
 		{"undo too late", "undo", Context{Memory: Memory{UndoTicket: 143, UndoAt: now.Add(-11 * time.Minute)}}, Say{Message: "undo_none"}},
+		{"undo of another one", "undo 142", Context{Memory: Memory{UndoTicket: 143, UndoAt: now}}, Say{Message: "undo_none"}},
 		{"details of the offer", "3", Context{Memory: Memory{Offers: []Offer{offer(142, time.Minute)}}}, Query{Kind: QueryShow, Ticket: 142}},
 		{"details of what was spoken of", "d", Context{Memory: Memory{Last: 150}}, Query{Kind: QueryShow, Ticket: 150}},
 		{"help", "?", Context{}, Query{Kind: QueryHelp}},
