@@ -29,10 +29,8 @@ func Evolve(t Ticket, e Event) Ticket {
 	case Released, Lapsed:
 		t.wait(e.At, before.Assignee)
 	case Solved:
-		t.Status, t.ResolvedAt, t.Resolution, t.Pass = Resolved, e.At, e.Text, nil
-		t.Waits, t.Question, t.PendingSince, t.Until = "", "", time.Time{}, time.Time{}
-		t.stopSearch()
-		t.enter(e.At)
+		t.ResolvedAt, t.Resolution = e.At, e.Text
+		t.leave(Resolved, e.At)
 	case Shut, MergedInto:
 		t.end(Closed, e)
 		t.Merged = e.Number
@@ -109,9 +107,16 @@ func (t *Ticket) wait(at time.Time, except Party) {
 func (t *Ticket) stopSearch() { t.Queue = Queue{Reached: t.Reached} }
 
 func (t *Ticket) end(status Status, e Event) {
-	t.Status, t.ClosedAt, t.ClosedBy, t.Pass = status, e.At, e.Actor, nil
+	t.ClosedAt, t.ClosedBy = e.At, e.Actor
+	t.leave(status, e.At)
+}
+
+// leave ends the work on the ticket: nobody waits for anything, nobody is asked.
+func (t *Ticket) leave(status Status, at time.Time) {
+	t.Status, t.Pass = status, nil
+	t.Waits, t.Question, t.PendingSince, t.Until = "", "", time.Time{}, time.Time{}
 	t.stopSearch()
-	t.enter(e.At)
+	t.enter(at)
 }
 
 func (t *Ticket) reopen(e Event) {

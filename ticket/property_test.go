@@ -56,10 +56,19 @@ func genWorld(t *rapid.T) *world {
 	return w
 }
 
-func genCommand(t *rapid.T, now time.Time) Command {
-	who := rapid.SampledFrom(cast)
+// genCommand is any command by anybody, more often by who would give it.
+func genCommand(t *rapid.T, tk Ticket, now time.Time) Command {
+	verb := rapid.SampledFrom(verbs()).Draw(t, "verb")
+	likely := []Party{ann, bob, meg}
+	if i := slices.IndexFunc(rules, func(r rule) bool { return r.Verb == verb }); i >= 0 {
+		likely = map[clearance][]Party{workers: {bob}, managers: {meg}, requester: {ann}, requesterOrWork: {ann, bob}}[rules[i].By]
+		if tk.Assignee.ID != "" && rules[i].By == workers {
+			likely = []Party{tk.Assignee}
+		}
+	}
+	who := rapid.SampledFrom(slices.Concat(cast, likely, likely, likely, likely, likely, likely))
 	c := Command{
-		Verb:      rapid.SampledFrom(verbs()).Draw(t, "verb"),
+		Verb:      verb,
 		Actor:     who.Draw(t, "actor"),
 		Channel:   rapid.SampledFrom([]string{"sms", "im", "rest", "web", ""}).Draw(t, "channel"),
 		Text:      rapid.SampledFrom([]string{"", "text"}).Draw(t, "text"),
@@ -224,7 +233,9 @@ func TestLife(t *testing.T) {
 			holds(t, tk)
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"command": func(t *rapid.T) { apply(genCommand(t, now)) },
+			"command":  func(t *rapid.T) { apply(genCommand(t, tk, now)) },
+			"one more": func(t *rapid.T) { apply(genCommand(t, tk, now)) },
+			"and more": func(t *rapid.T) { apply(genCommand(t, tk, now)) },
 			"time": func(t *rapid.T) {
 				now = now.Add(time.Duration(rapid.Int64Range(0, int64(10*time.Hour)).Draw(t, "sleep")))
 				apply(Tick())
@@ -283,7 +294,7 @@ func TestNothingIsDropped(t *testing.T) {
 		s := simulate(rt, genWorld(rt), o)
 		// Something happens first.
 		for range rapid.IntRange(0, 6).Draw(rt, "commands") {
-			c := genCommand(rt, s.now)
+			c := genCommand(rt, s.Ticket, s.now)
 			if !c.Until.IsZero() && c.Until.After(s.now.Add(24*time.Hour)) {
 				c.Until = s.now.Add(24 * time.Hour)
 			}
