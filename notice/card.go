@@ -42,7 +42,7 @@ func Timer(a ticket.Alarm) string {
 	if !ok {
 		what = string(a.Kind)
 	}
-	return fmt.Sprintf("%s UTC: %s", a.At.UTC().Format("Mon 15:04"), what)
+	return fmt.Sprintf("%s UTC: %s", stamp(a.At), what)
 }
 
 // Activity says in a line who is told what: "offer to Bob by sms, Eve by im".
@@ -95,37 +95,38 @@ func Card(t ticket.Ticket, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### #%d %s\n\n", t.Number, markdown(t.Subject))
 	fmt.Fprintf(&b, "**%s**, %s (%s), asked for by %s\n\n", State(t.Status, "en"), t.Priority, Prio(t.Priority, "en"), markdown(person(t.Requester)))
-	fmt.Fprintf(&b, "- Holder: %s\n", holder(t, now))
-	fmt.Fprintf(&b, "- Next: %s\n", upcoming(t, now, time.UTC))
+	fmt.Fprintf(&b, "- Holder: %s\n", holder(t))
+	fmt.Fprintf(&b, "- Next: %s\n", upcoming(t, now, stamp))
 	if t.Pass != nil {
-		fmt.Fprintf(&b, "- Offered to: %s, until %s\n", markdown(person(t.Pass.To)), stamp(t.Pass.Until, now, time.UTC))
+		fmt.Fprintf(&b, "- Offered to: %s, until %s\n", markdown(person(t.Pass.To)), stamp(t.Pass.Until))
 	}
 	if n := len(t.Offers); n > 0 && t.Status == ticket.New {
 		fmt.Fprintf(&b, "- Asked: %s\n", markdown(asked(t.Offers)))
 	}
 	if n := len(t.Pages); n > 0 && t.Status == ticket.New {
-		fmt.Fprintf(&b, "- Called: %s\n", markdown(called(t.Pages, now)))
+		fmt.Fprintf(&b, "- Called: %s\n", markdown(called(t.Pages)))
 	}
 	if due := t.DueAt(); !due.IsZero() {
-		fmt.Fprintf(&b, "- Target: %s\n", stamp(due, now, time.UTC))
+		fmt.Fprintf(&b, "- Target: %s\n", stamp(due))
 	}
 	if len(t.Recent) > 0 {
 		b.WriteString("\n")
 		for _, line := range t.Recent {
-			fmt.Fprintf(&b, "- %s %s\n", stamp(line.At, now, time.UTC), markdown(happened(line)))
+			fmt.Fprintf(&b, "- %s %s\n", stamp(line.At), markdown(happened(line)))
 		}
 	}
-	fmt.Fprintf(&b, "\nTimes are UTC, as of %s.\n", now.UTC().Format("2 Jan 15:04"))
+	b.WriteString("\nTimes are UTC.\n")
 	return b.String()
 }
 
 // Story is a value for {lines}: the last events of a ticket and what happens next.
 func Story(t ticket.Ticket, now time.Time, loc *time.Location) string {
+	at := func(when time.Time) string { return At(when, now, loc, "en") }
 	list := make([]Item, 0, len(t.Recent)+1)
 	for _, line := range t.Recent {
-		list = append(list, Item{Subject: At(line.At, now, loc, "en") + " " + happened(line)})
+		list = append(list, Item{Subject: at(line.At) + " " + happened(line)})
 	}
-	return List(append(list, Item{Subject: "Next: " + upcoming(t, now, loc)})...)
+	return List(append(list, Item{Subject: "Next: " + upcoming(t, now, at)})...)
 }
 
 func person(p ticket.Party) string {
@@ -135,12 +136,12 @@ func person(p ticket.Party) string {
 	return p.ID
 }
 
-func holder(t ticket.Ticket, now time.Time) string {
+func holder(t ticket.Ticket) string {
 	switch {
 	case t.Assignee.ID == "":
 		return "nobody"
 	case t.Status == ticket.Assigned || t.Status == ticket.Pending:
-		return fmt.Sprintf("%s, since %s", markdown(person(t.Assignee)), stamp(t.ClaimedAt, now, time.UTC))
+		return fmt.Sprintf("%s, since %s", markdown(person(t.Assignee)), stamp(t.ClaimedAt))
 	case t.Status == ticket.New:
 		return "nobody"
 	}
@@ -148,7 +149,7 @@ func holder(t ticket.Ticket, now time.Time) string {
 }
 
 // upcoming says what happens by itself and when, or who must move.
-func upcoming(t ticket.Ticket, now time.Time, loc *time.Location) string {
+func upcoming(t ticket.Ticket, now time.Time, stamp func(time.Time) string) string {
 	a, ok := t.Due()
 	if !ok {
 		if t.Status == ticket.Closed || t.Status == ticket.Cancelled {
@@ -156,7 +157,7 @@ func upcoming(t ticket.Ticket, now time.Time, loc *time.Location) string {
 		}
 		return "nothing by itself"
 	}
-	when := stamp(a.At, now, loc)
+	when := stamp(a.At)
 	if !a.At.After(now) {
 		when = "now"
 	}
@@ -167,11 +168,16 @@ func upcoming(t ticket.Ticket, now time.Time, loc *time.Location) string {
 	return when + ": " + what
 }
 
-func stamp(t, now time.Time, loc *time.Location) string {
-	if t.IsZero() {
+// stamp writes a time that is read on any later day, with the seconds where there
+// are some.
+func stamp(t time.Time) string {
+	switch {
+	case t.IsZero():
 		return "-"
+	case t.Second() == 0:
+		return t.UTC().Format("Mon 2 Jan 15:04")
 	}
-	return At(t, now, loc, "en")
+	return t.UTC().Format("Mon 2 Jan 15:04:05")
 }
 
 func asked(offers []ticket.Offer) string {
@@ -185,10 +191,10 @@ func asked(offers []ticket.Offer) string {
 	return strings.Join(parts, ", ")
 }
 
-func called(pages []ticket.Page, now time.Time) string {
+func called(pages []ticket.Page) string {
 	parts := make([]string, len(pages))
 	for i, p := range pages {
-		parts[i] = fmt.Sprintf("%s by %s at %s", person(p.To), p.To.Via, stamp(p.At, now, time.UTC))
+		parts[i] = fmt.Sprintf("%s by %s at %s", person(p.To), p.To.Via, stamp(p.At))
 		if p.Failed {
 			parts[i] += " (not delivered)"
 		}
