@@ -96,7 +96,7 @@ func Card(t ticket.Ticket, now time.Time) string {
 	fmt.Fprintf(&b, "### #%d %s\n\n", t.Number, markdown(t.Subject))
 	fmt.Fprintf(&b, "**%s**, %s (%s), asked for by %s\n\n", State(t.Status, "en"), t.Priority, Prio(t.Priority, "en"), markdown(person(t.Requester)))
 	fmt.Fprintf(&b, "- Holder: %s\n", holder(t))
-	fmt.Fprintf(&b, "- Next: %s\n", upcoming(t, now, stamp))
+	fmt.Fprintf(&b, "- Next: %s\n", nextStep(t, now, stamp))
 	if t.Pass != nil {
 		fmt.Fprintf(&b, "- Offered to: %s, until %s\n", markdown(person(t.Pass.To)), stamp(t.Pass.Until))
 	}
@@ -119,14 +119,18 @@ func Card(t ticket.Ticket, now time.Time) string {
 	return b.String()
 }
 
-// Story is a value for {lines}: the last events of a ticket and what happens next.
+// upcoming makes a value for {next}: what happens by itself, and when.
+func upcoming(t ticket.Ticket, now time.Time, loc *time.Location) string {
+	return nextStep(t, now, func(when time.Time) string { return At(when, now, loc, "en") })
+}
+
+// Story makes a value for {lines}: the last events of a ticket.
 func Story(t ticket.Ticket, now time.Time, loc *time.Location) string {
-	at := func(when time.Time) string { return At(when, now, loc, "en") }
-	list := make([]Item, 0, len(t.Recent)+1)
-	for _, line := range t.Recent {
-		list = append(list, Item{Subject: at(line.At) + " " + happened(line)})
+	list := make([]Item, len(t.Recent))
+	for i, line := range t.Recent {
+		list[i].Subject = At(line.At, now, loc, "en") + " " + happened(line)
 	}
-	return List(append(list, Item{Subject: "Next: " + upcoming(t, now, at)})...)
+	return List(list...)
 }
 
 func person(p ticket.Party) string {
@@ -148,8 +152,8 @@ func holder(t ticket.Ticket) string {
 	return "nobody; last " + markdown(person(t.Assignee))
 }
 
-// upcoming says what happens by itself and when, or who must move.
-func upcoming(t ticket.Ticket, now time.Time, stamp func(time.Time) string) string {
+// nextStep says what happens by itself and when, or who must move.
+func nextStep(t ticket.Ticket, now time.Time, stamp func(time.Time) string) string {
 	a, ok := t.Due()
 	if !ok {
 		if t.Status == ticket.Closed || t.Status == ticket.Cancelled {

@@ -128,8 +128,10 @@ func TestTimes(t *testing.T) {
 
 func TestStory(t *testing.T) {
 	t.Parallel()
-	text, err := Render(Message{ID: "why", Channel: "im", Values: map[string]string{"n": "142", "lines": Story(paged(), now, time.UTC)}})
-	want := "#142:\n10:22 Ann Lee opened\n10:22 offered to Bob\n10:23 Bob declined\n10:37 escalated to Dana\nNext: 10:42: call the last person again"
+	text, err := Render(Message{ID: "why", Channel: "im", Values: map[string]string{
+		"n": "142", "state": "waiting", "prio": "urgent", "subj": "Printer on fire", "lines": Story(paged(), now, time.UTC), "next": upcoming(paged(), now, time.UTC),
+	}})
+	want := "#142 waiting, urgent: Printer on fire\n10:22 Ann Lee opened\n10:22 offered to Bob\n10:23 Bob declined\n10:37 escalated to Dana\nNext: 10:42: call the last person again."
 	if err != nil || text.Body != want {
 		t.Errorf("%v\n%s", err, text.Body)
 	}
