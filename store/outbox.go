@@ -39,6 +39,9 @@ type Outgoing struct {
 type ContextChange struct {
 	Person string
 	Change func(old []byte) ([]byte, error)
+	// With is the key of the step's message that the change belongs to; empty when it
+	// belongs to all of them.
+	With string
 }
 
 // Write is what one step writes: messages, what they answer and what the people
@@ -51,13 +54,13 @@ type Write struct {
 }
 
 // Write commits a step in one transaction and returns the ids of its messages in
-// their order. A message whose key was written before is not written again. A step
-// whose messages were all there is a repetition: it changes no context again.
+// their order. A message whose key was written before is not written again, and
+// what belongs to it is not changed again.
 func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 	now := s.now()
-	err = s.tx(ctx, "write messages", func(q *db.Queries) error {
-		var repeat bool
-		if ids, repeat, err = insertDeliveries(ctx, q, w.Outgoing, now); err != nil {
+	err = s.tx(ctx, "write messages", func(q *db.Queries) (err error) {
+		fresh := map[string]bool{}
+		if ids, err = insertDeliveries(ctx, q, w.Outgoing, now, fresh); err != nil {
 			return err
 		}
 		if w.Answers != "" {
@@ -70,10 +73,10 @@ func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 				return err
 			}
 		}
-		if repeat {
-			return nil
-		}
-		return changeContexts(ctx, q, w.Contexts)
+		repeat := len(w.Outgoing) > 0 && len(fresh) == 0
+		return changeContexts(ctx, q, slices.DeleteFunc(slices.Clone(w.Contexts), func(c ContextChange) bool {
+			return c.With == "" && repeat || c.With != "" && !fresh[c.With]
+		}))
 	})
 	if err != nil {
 		return nil, err
@@ -81,9 +84,8 @@ func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 	return ids, nil
 }
 
-// insertDeliveries writes messages; repeat tells that all of them, and at least
-// one, were there.
-func insertDeliveries(ctx context.Context, q *db.Queries, list []Outgoing, now time.Time) (ids []int64, repeat bool, err error) {
+// insertDeliveries writes messages and adds the keys that were not there to fresh.
+func insertDeliveries(ctx context.Context, q *db.Queries, list []Outgoing, now time.Time, fresh map[string]bool) (ids []int64, err error) {
 	var channels []gateway.Channel
 	for _, o := range list {
 		p := db.InsertDeliveryParams{Key: o.Key, Channel: string(o.Channel), Person: o.Person, Address: o.Address, Reason: o.Reason,
@@ -95,20 +97,22 @@ func insertDeliveries(ctx context.Context, q *db.Queries, list []Outgoing, now t
 		id, err := q.InsertDelivery(ctx, p)
 		if errors.Is(err, pgx.ErrNoRows) {
 			id, err = q.DeliveryID(ctx, o.Key)
-		} else if !slices.Contains(channels, o.Channel) {
+		} else {
+			fresh[o.Key] = true
 			channels = append(channels, o.Channel)
 		}
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
 		ids = append(ids, id)
 	}
-	for _, channel := range channels {
+	slices.Sort(channels)
+	for _, channel := range slices.Compact(channels) {
 		if err := q.Notify(ctx, db.NotifyParams{Channel: due, Payload: string(channel)}); err != nil {
-			return nil, false, err
+			return nil, err
 		}
 	}
-	return ids, len(list) > 0 && len(channels) == 0, nil
+	return ids, nil
 }
 
 // changeContexts locks in the order of the people, so that two steps about the
@@ -150,6 +154,7 @@ func (s *Store) Conversation(ctx context.Context, person string) ([]byte, error)
 func (s *Store) Take(ctx context.Context, channel gateway.Channel, limit int) (list []gateway.Delivery, err error) {
 	now := s.now()
 	err = s.tx(ctx, "take messages", func(q *db.Queries) error {
+		list = nil
 		// One taker at a time sees what the one before it took.
 		if err := q.LockTaker(ctx, string(channel)); err != nil {
 			return err

@@ -43,6 +43,27 @@ func TestWriteIsIdempotent(t *testing.T) {
 	}
 }
 
+// Of a step that was written in part only the rest is written.
+func TestWriteInPart(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	changed := map[string]int{}
+	change := func(name, with string) store.ContextChange {
+		return store.ContextChange{Person: name, With: with, Change: func([]byte) ([]byte, error) {
+			changed[name]++
+			return []byte("{}"), nil
+		}}
+	}
+	write(t, s, text("a"))
+	value(s.Write(t.Context(), store.Write{
+		Outgoing: []store.Outgoing{text("a"), text("b")},
+		Contexts: []store.ContextChange{change("with a", "a"), change("with b", "b"), change("with the step", "")},
+	}))(t)
+	if diff := cmp.Diff(map[string]int{"with b": 1, "with the step": 1}, changed); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestWriteIsOneStep(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t)

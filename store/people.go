@@ -176,7 +176,9 @@ func (s *Store) Rota(ctx context.Context) ([]roster.Rotation, []roster.Override,
 
 // MarkAsked notes that people were offered a ticket at a time.
 func (s *Store) MarkAsked(ctx context.Context, ids []string, at time.Time) error {
-	return fail("mark as asked", s.q.MarkAsked(ctx, db.MarkAskedParams{At: &at, Ids: ids}))
+	return s.tx(ctx, "mark as asked", func(q *db.Queries) error {
+		return q.MarkAsked(ctx, db.MarkAskedParams{At: &at, Ids: ids})
+	})
 }
 
 // SetAway notes that a person is away until a time; the zero time says that they

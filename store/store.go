@@ -50,6 +50,8 @@ const (
 	lockConns       = 16
 	applicationName = "deskbell"
 	connectTimeout  = 5 * time.Second
+
+	deadlockDetected = "40P01"
 )
 
 // Open connects to the database at url and checks that it answers. It does not
@@ -113,9 +115,20 @@ func (s *Store) Close() {
 // Ping checks that the database answers.
 func (s *Store) Ping(ctx context.Context) error { return fail("ping", s.pool.Ping(ctx)) }
 
-// tx runs f in a transaction.
+// deadlockTries is how often a transaction runs before a deadlock is its caller's
+// to see. PostgreSQL ends one of two that wait for each other, the other goes on.
+const deadlockTries = 3
+
+// tx runs f in a transaction, more than once if need be.
 func (s *Store) tx(ctx context.Context, what string, f func(q *db.Queries) error) error {
-	return fail(what, pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return f(db.New(tx)) }))
+	for try := 1; ; try++ {
+		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return f(db.New(tx)) })
+		var answer *pgconn.PgError
+		if try < deadlockTries && errors.As(err, &answer) && answer.Code == deadlockDetected {
+			continue
+		}
+		return fail(what, err)
+	}
 }
 
 // now is the clock's time in the resolution of the database.

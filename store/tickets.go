@@ -29,7 +29,8 @@ const changes = "deskbell_change"
 // hash give the same ticket and repeat; another hash gives ErrKeyReused.
 func (s *Store) Submit(ctx context.Context, sub Submission) (t ticket.Ticket, repeat bool, err error) {
 	now := s.now()
-	err = s.tx(ctx, "submit", func(q *db.Queries) error {
+	err = s.tx(ctx, "submit", func(q *db.Queries) (err error) {
+		repeat = false
 		if sub.Key != "" {
 			fresh, err := q.ClaimKey(ctx, db.ClaimKeyParams{Scope: sub.Scope, Key: sub.Key, Hash: sub.Hash, CreatedAt: now})
 			if err != nil {
@@ -170,6 +171,7 @@ const askedFor = 10 * time.Second
 func (s *Store) AskHold(ctx context.Context, person string, number, limit int) (ok bool, err error) {
 	now := s.now()
 	err = s.tx(ctx, "ask for a hold", func(q *db.Queries) error {
+		ok = false
 		if limit > 0 {
 			if err := q.LockPerson(ctx, person); err != nil {
 				return err
