@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"runtime/debug"
 
+	"deskbell/gateway"
+
 	"github.com/mattn/go-xmpp"
 )
 
@@ -60,7 +62,8 @@ var answers = map[xml.Name]func() any{
 	},
 }
 
-// answer deals with what others ask of us: subscriptions and IQ requests.
+// answer deals with what comes live and may wait for the directory or the store:
+// subscriptions, IQ requests and receipts.
 func (g *Gateway) answer(ctx context.Context, s *session, asked <-chan any) {
 	for {
 		select {
@@ -73,6 +76,8 @@ func (g *Gateway) answer(ctx context.Context, s *session, asked <-chan any) {
 				err = g.answerSubscription(ctx, s, bare(r.From))
 			case xmpp.IQ:
 				err = g.answerIQ(ctx, s, r)
+			case gateway.Receipt:
+				err = g.receipt(ctx, r)
 			}
 			if err != nil {
 				g.log.Warn("im: answer a request", slog.Any("error", err))

@@ -295,12 +295,7 @@ func (g *Gateway) announce(ctx context.Context, s *session) {
 func (g *Gateway) deliver(s *session, stanza any, asked chan<- any) {
 	switch v := stanza.(type) {
 	case xmpp.Chat:
-		if v.Type == "error" {
-			s.bounce(v)
-		}
-		if !s.collect(v, bare(g.config.JID)) {
-			ring(s.bell)
-		}
+		g.hear(s, v, asked)
 	case xmpp.Presence:
 		switch v.Type {
 		case "", "unavailable":
@@ -314,6 +309,31 @@ func (g *Gateway) deliver(s *session, stanza any, asked chan<- any) {
 			s.answered(v)
 		default:
 			g.ask(asked, v)
+		}
+	}
+}
+
+// hear looks at a live message only for whether it is worth a look into the
+// archive, which costs the server the more the longer the archive is: typing
+// notifications and the like are not, and a receipt says all there is to know. The
+// archive brings receipts again, which makes up for what is missed here.
+func (g *Gateway) hear(s *session, chat xmpp.Chat, asked chan<- any) {
+	switch {
+	case s.collect(chat, bare(g.config.JID)):
+	case chat.Type == "error":
+		if !s.bounce(chat) {
+			ring(s.bell)
+		}
+	case chat.Text != "":
+		ring(s.bell)
+	default:
+		for _, e := range chat.OtherElem {
+			switch id := attribute(e, "id"); {
+			case e.XMLName.Space == nsOMEMO:
+				ring(s.bell)
+			case e.XMLName.Space == nsReceipts && e.XMLName.Local == "received" && addressedTo(id, chat.Remote):
+				g.ask(asked, gateway.Receipt{Channel: gateway.IM, WireID: id, State: gateway.Delivered, At: g.clock.Now()})
+			}
 		}
 	}
 }

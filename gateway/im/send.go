@@ -99,8 +99,9 @@ func (s *session) land(to string, f *flight) {
 	s.flights[bare(to)] = left
 }
 
-// bounce tells the oldest flight to that address that it came back.
-func (s *session) bounce(chat xmpp.Chat) {
+// bounce tells the oldest flight to that address that it came back, if there is
+// one.
+func (s *session) bounce(chat xmpp.Chat) bool {
 	reason := "returned"
 	for _, e := range chat.OtherElem {
 		var f failure
@@ -113,8 +114,9 @@ func (s *session) bounce(chat xmpp.Chat) {
 	for _, f := range s.flights[bare(chat.Remote)] {
 		select {
 		case f.returned <- reason:
-			return
+			return true
 		default: // has come back already
 		}
 	}
+	return false
 }

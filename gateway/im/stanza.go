@@ -15,6 +15,7 @@ import (
 // XML name spaces.
 const (
 	nsArchive    = "urn:xmpp:mam:2"
+	nsOMEMO      = "eu.siacs.conversations.axolotl"
 	nsPing       = "urn:xmpp:ping"
 	nsReceipts   = "urn:xmpp:receipts"
 	nsReply      = "urn:xmpp:reply:0"
