@@ -299,10 +299,11 @@ func clean(s string, lines bool) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// isolate keeps a right-to-left text from reordering what stands around it.
+// isolate keeps a right-to-left text from reordering what stands around it. A text
+// of ours within another has its isolates already; people's have lost theirs.
 func isolate(s string) string {
 	const firstStrong, pop = "\u2068", "\u2069"
-	if strings.IndexFunc(s, rightToLeft) < 0 {
+	if strings.IndexFunc(s, rightToLeft) < 0 || strings.Contains(s, firstStrong) {
 		return s
 	}
 	return firstStrong + s + pop

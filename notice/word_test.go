@@ -1,0 +1,55 @@
+package notice
+
+import (
+	"errors"
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"deskbell/ticket"
+)
+
+// TestEveryNoticeIsWorded: each message that a ticket names has a text, and Word
+// has all its values.
+func TestEveryNoticeIsWorded(t *testing.T) {
+	t.Parallel()
+	named := map[string]bool{}
+	quoted := regexp.MustCompile(`"([a-z]+(?:_[a-z]+)+|offer|page|assigned|stale|reminder|owned)"`)
+	for _, file := range []string{"../ticket/notices.go", "../ticket/rules.go"} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range quoted.FindAllSubmatch(source, -1) {
+			named[string(m[1])] = true
+		}
+	}
+	if len(named) < 50 {
+		t.Fatalf("only %d messages found in ticket", len(named))
+	}
+	tk := paged()
+	for id := range named {
+		for _, channel := range []string{"sms", "im"} {
+			for _, language := range []string{"en", "de"} {
+				n := ticket.Notice{To: ticket.Party{ID: "bob", Name: "Bob", Via: channel}, Message: ticket.Message(id), Who: ticket.Party{Name: "Eve"}, At: at(-5), Until: at(30), Text: "which tray?"}
+				f := Facts{Ticket: tk, Phone: "+15550201", Now: now, Zone: time.UTC, Language: language, URL: "https://help.example", Waiting: []Item{{143, "VPN drops"}}, Position: 2}
+				worded, values := Word(n, f)
+				text, err := Render(Message{ID: worded, Channel: channel, Language: language, Values: values})
+				if err != nil && !errors.Is(err, ErrSilent) || err == nil && text.Body == "" {
+					t.Errorf("%s by %s in %s: %v", id, channel, language, err)
+				}
+			}
+		}
+	}
+}
+
+func TestAgain(t *testing.T) {
+	t.Parallel()
+	v := usual()
+	v["subj"] = "لا أستطيع"
+	got, err := Again(Message{ID: "offer", Channel: "im", Language: "en", Values: v})
+	if want := "Again: New #142 (high): \u2068لا أستطيع\u2069\nFrom Ann Lee, room 312, waiting 12m.\nReply 142 to take it, R 142 if not you, D 142 for details."; err != nil || got.Body != want {
+		t.Errorf("%v\n%q", err, got.Body)
+	}
+}
