@@ -6,7 +6,7 @@
 // The inbox is the archive (XEP-0313). A live message is only a doorbell: the
 // archive is paged after the cursor that the inbox stores together with each
 // message, so a message is neither lost on a dead connection nor kept twice. What
-// a stranger can forge in a live stanza (carbons, stanza ids, delay stamps) is
+// anybody can forge in a live stanza (carbons, stanza ids, delay stamps) is
 // therefore never read.
 package im
 

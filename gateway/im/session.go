@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mattn/go-xmpp"
@@ -39,6 +40,8 @@ type session struct {
 	writes chan write
 	bell   chan struct{} // rung by a live message: look into the archive
 	prove  chan struct{} // rung by the first sender that waits for the next proof
+
+	sent atomic.Int64 // messages proven
 
 	ending sync.Once
 	done   chan struct{} // closed when the session is over
