@@ -420,8 +420,8 @@ func TestHubJoinsChangesAndBeats(t *testing.T) {
 			t.Errorf("picture %d", p[0])
 		}
 		leave()
-		again, leave := h.join(t.Context())
 		changes = make(chan desk.Change)
+		again, leave := h.join(t.Context())
 		<-again
 		leave()
 	})
