@@ -15,7 +15,7 @@ func answer(c Command, ctx Context) Intent {
 	case Stop, Start, Help, Auto, Reaction, Empty, Status, Mine, List, Undo:
 		return nil
 	}
-	if n := ctx.asked(); n != 0 && !explicit(c, ctx) {
+	if n := ctx.asked(); n != 0 && !explicit(c, ctx) && !ownBusiness(c, ctx) {
 		return Act{Verb: ticket.Write, Tickets: []int{n}, Text: c.Body, Settles: true}
 	}
 	if q := ctx.question(Confirm, Which, Missing, Time, Lease, Similar, Late); q != nil {
@@ -32,6 +32,16 @@ func explicit(c Command, ctx Context) bool {
 		return false
 	}
 	return ctx.Works || c.Verb != Number || has(ctx.Own, c.Numbers[0])
+}
+
+// ownBusiness tells whether somebody who works here, and was asked about a request
+// of their own, wrote a command and not the answer.
+func ownBusiness(c Command, ctx Context) bool {
+	if !ctx.Works || c.Verb == Text {
+		return false
+	}
+	answers := c.Verb == Yes || c.Verb == No
+	return !answers || len(ctx.liveOffers()) > 0 || len(ctx.Held) > 0
 }
 
 var questions = map[QuestionKind]func(Question, Command, Context) Intent{

@@ -172,9 +172,10 @@ func (c Context) ownOpen() []Ticket {
 // asked is the ticket that waits for this requester's answer, or 0.
 func (c Context) asked() int {
 	if q := c.question(Answer); q != nil {
-		return q.Ticket
-	}
-	if c.Question != nil && !c.Now.After(c.Question.Until) {
+		if c.stillAsked(q) {
+			return q.Ticket
+		}
+	} else if c.Question != nil && !c.Now.After(c.Question.Until) {
 		return 0 // a later question of ours
 	}
 	for _, t := range c.Own {
@@ -183,6 +184,18 @@ func (c Context) asked() int {
 		}
 	}
 	return 0
+}
+
+// stillAsked tells whether a ticket still waits for the answer to a question, as
+// far as the read model knows: it may be a moment behind.
+func (c Context) stillAsked(q *Question) bool {
+	const behind = time.Minute
+	for _, t := range c.Own {
+		if t.Number == q.Ticket {
+			return t.Asked || t.Status.Open() && c.Now.Sub(q.At) < behind
+		}
+	}
+	return true
 }
 
 func has(list []Ticket, number int) bool {

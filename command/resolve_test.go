@@ -129,6 +129,9 @@ func TestResolveAgent(t *testing.T) {
 		{"no longer on it", "no", Context{Held: one(142, ticket.Assigned), Memory: Memory{Question: &lease}}, Ask{
 			Message: "err_guess", Values: map[string]string{"guess": "RELEASE 142"}, Question: AskConfirm(Act{Verb: ticket.Drop, Tickets: []int{142}}, now),
 		}},
+		{"asked about the own request, but next is next", "next", Context{Memory: Memory{Question: &asked}}, Query{Kind: QueryNext}},
+		{"asked about the own request, but ok is the offer", "ok", Context{Memory: Memory{Question: &asked, Offers: []Offer{offer(143, time.Minute)}}}, Act{Verb: ticket.Take, Tickets: []int{143}}},
+		{"asked about the own request, the answer", "the left tray", Context{Memory: Memory{Question: &asked}}, Act{Verb: ticket.Write, Tickets: []int{142}, Text: "the left tray", Settles: true}},
 		{"undo", "oops", Context{Memory: Memory{UndoTicket: 143, UndoAt: now.Add(-2 * time.Minute)}}, Act{Verb: ticket.TakeBack, Tickets: []int{143}}},
 		{"undo too late", "undo", Context{Memory: Memory{UndoTicket: 143, UndoAt: now.Add(-11 * time.Minute)}}, Say{Message: "undo_none"}},
 		{"undo of another one", "undo 142", Context{Memory: Memory{UndoTicket: 143, UndoAt: now}}, Say{Message: "undo_none"}},
@@ -189,6 +192,7 @@ func TestResolveRequester(t *testing.T) {
 		{"answers 2", "2", Context{Memory: Memory{Question: &asked}}, Act{Verb: ticket.Write, Tickets: []int{142}, Text: "2", Settles: true}},
 		{"answers with a number", "40 MB, macros", Context{Memory: Memory{Question: &asked}}, Act{Verb: ticket.Write, Tickets: []int{142}, Text: "40 MB, macros", Settles: true}},
 		{"answers after a restart", "tray 2", Context{Own: []Ticket{{Number: 142, Status: ticket.Pending, Asked: true}}}, Act{Verb: ticket.Write, Tickets: []int{142}, Text: "tray 2", Settles: true}},
+		{"no longer asked", "VPN drops", Context{Memory: Memory{Question: &asked}, Own: one(142, ticket.Closed)}, confirmNew("VPN drops")},
 		{"status while asked", "status", Context{Memory: Memory{Question: &asked}}, Query{Kind: QueryStatus}},
 		{"not fixed", "No it jams again!!", Context{Memory: Memory{Solved: solved}}, Act{Verb: ticket.Reopen, Tickets: []int{142}, Text: "it jams again!!"}},
 		{"not fixed, in other words", "no paper comes out", Context{Memory: Memory{Solved: solved}}, Act{Verb: ticket.Reopen, Tickets: []int{142}, Text: "paper comes out"}},
