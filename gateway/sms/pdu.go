@@ -172,7 +172,7 @@ func Encode(p PDU) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	b.Write(make([]byte, pdu.HeaderLen))
-	if p.Status == 0 || p.ID == pdu.DeliverSMRespID {
+	if p.Status == 0 || p.ID&respBit == 0 || p.ID == pdu.DeliverSMRespID {
 		for _, name := range list {
 			f := p.Fields[name]
 			if f == nil {
