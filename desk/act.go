@@ -104,6 +104,8 @@ func (d *Desk) command(ctx context.Context, a Act) (ticket.Command, error) {
 		Channel: a.Channel, Text: a.Text, Until: a.Until, Priority: a.Priority, Quiet: a.Quiet,
 	}
 	switch a.Verb {
+	case ticket.Withdraw:
+		c.Confirmed = a.Channel == "rest" || a.Channel == "web" // a route of its own is an explicit wish
 	case ticket.Pass, ticket.Assign:
 		c.To, err = d.colleague(ctx, a.To)
 	case ticket.Merge:

@@ -40,7 +40,7 @@ func (d *Desk) Serve(ctx context.Context, channel gateway.Channel) error {
 	defer stop()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	driver := &driver{desk: d, channel: channel, busy: map[string]bool{}, done: kicked}
+	driver := &driver{desk: d, channel: channel, busy: map[string]bool{}, again: map[int64]repeat{}, done: kicked}
 	defer driver.wg.Wait()
 	for {
 		if err := driver.drive(ctx); err != nil && ctx.Err() == nil {
@@ -83,8 +83,43 @@ type driver struct {
 	channel gateway.Channel
 	wg      sync.WaitGroup
 	mu      sync.Mutex
-	busy    map[string]bool // senders being served
-	done    chan struct{}   // rung when a sender was served
+	busy    map[string]bool  // senders being served
+	again   map[int64]repeat // rows that were handed over and have no answer yet
+	done    chan struct{}    // rung when a sender was served
+}
+
+// repeat is when a row is driven again: each time costs an event in its ticket's
+// history, so the pauses double.
+type repeat struct {
+	at    time.Time
+	pause time.Duration
+}
+
+// maxRepeat bounds the pause between two drives of a row.
+const maxRepeat = 5 * time.Minute
+
+// patient leaves out the rows that were driven lately and wait for their answer.
+func (r *driver) patient(rows []store.Inbound) []store.Inbound {
+	now := r.desk.Clock.Now()
+	again := map[int64]repeat{}
+	var out []store.Inbound
+	for _, row := range rows {
+		if row.State != store.HandedOver {
+			out = append(out, row)
+			continue
+		}
+		next, known := r.again[row.ID]
+		if !known {
+			next = repeat{row.KeptAt.Add(overdue), overdue}
+		}
+		if !now.Before(next.at) {
+			out = append(out, row)
+			next = repeat{now.Add(2 * next.pause), min(2*next.pause, maxRepeat)}
+		}
+		again[row.ID] = next
+	}
+	r.again = again
+	return out
 }
 
 func (r *driver) drive(ctx context.Context) error {
@@ -94,7 +129,7 @@ func (r *driver) drive(ctx context.Context) error {
 	}
 	var order []string
 	bySender := map[string][]store.Inbound{}
-	for _, row := range rows {
+	for _, row := range r.patient(rows) {
 		if _, ok := bySender[row.From]; !ok {
 			order = append(order, row.From)
 		}
@@ -141,10 +176,6 @@ func (d *Desk) converse(ctx context.Context, rows []store.Inbound) {
 	}
 	defer unlock()
 	for _, row := range rows {
-		if row.State == store.HandedOver && d.Clock.Now().Sub(row.KeptAt) < overdue {
-			d.await(ctx, row.Key, answerPatience)
-			continue
-		}
 		if row.Part != nil {
 			whole, ok, err := d.joined(ctx, row)
 			if err != nil {
@@ -173,7 +204,7 @@ func (d *Desk) trouble(ctx context.Context, row store.Inbound, err error) {
 		return
 	}
 	d.Log.WarnContext(ctx, "a message waits", slog.String("channel", string(row.Channel)), slog.Int64("message_id", row.ID), slog.Any("error", err))
-	if d.Clock.Now().Sub(row.KeptAt) < busyAfter || row.Person == "" {
+	if d.Clock.Now().Sub(row.KeptAt) < busyAfter || row.Person == "" || row.Told {
 		return
 	}
 	person, err := d.Store.Person(ctx, row.Person)
@@ -344,11 +375,6 @@ func (d *Desk) finished(key string) {
 			close(c)
 		}
 	}
-}
-
-func (d *Desk) await(ctx context.Context, key string, patience time.Duration) {
-	wait(ctx, d.watchAnswer(key), patience)
-	d.forgetAnswer(key)
 }
 
 func wait(ctx context.Context, done <-chan struct{}, patience time.Duration) {

@@ -105,10 +105,41 @@ func (t *turn) act(ctx context.Context, a command.Act) error {
 		return err
 	}
 	c.Confirmed = a.Confirmed
+	if stop, err := t.before(ctx, c, base.Number); err != nil || stop {
+		return err
+	}
 	if err := t.desk.signal(ctx, c, base.Number); err != nil {
 		return err
 	}
 	return t.desk.Store.HandedOver(ctx, t.row.ID)
+}
+
+// lateMessage is how long a message may travel and still be acted on when its
+// ticket has moved meanwhile.
+const lateMessage = 15 * time.Minute
+
+// before answers what the ticket cannot know: that the message is old and the
+// ticket has moved since it was written, or that the actor holds enough.
+func (t *turn) before(ctx context.Context, c ticket.Command, number int) (answered bool, err error) {
+	tk, err := t.desk.Store.Ticket(ctx, number)
+	if err != nil {
+		return false, err
+	}
+	travelled := t.row.KeptAt.Sub(t.row.SentAt)
+	if n := len(tk.Recent); !t.row.SentAt.IsZero() && travelled > lateMessage && n > 0 && tk.Recent[n-1].At.After(t.row.SentAt) {
+		return true, t.say(ctx, "err_expired", map[string]string{"age": notice.Age(travelled, t.person.Language), "guess": clip(t.row.Text, 40)}, nil)
+	}
+	limit := t.desk.Policy.Held()
+	if limit == 0 || c.Verb != ticket.Take || tk.Status != ticket.New {
+		return false, nil
+	}
+	free, err := t.desk.Store.AskHold(ctx, t.person.ID, number, limit)
+	if err != nil || free {
+		return false, err
+	}
+	return true, t.say(ctx, "take_limit", map[string]string{
+		"n": strconv.Itoa(number), "count": strconv.Itoa(len(t.context.Held)), "list": notice.List(items(t.context.Held)...),
+	}, nil)
 }
 
 // known answers for a ticket that does not exist, or is not the requester's:
@@ -241,7 +272,7 @@ func (t *turn) open(ctx context.Context, i command.Do) error {
 			return err
 		}
 	}
-	return t.desk.Store.Drop(ctx, t.row.ID, "opened a ticket, whose notice is the answer")
+	return t.desk.Store.HandedOver(ctx, t.row.ID)
 }
 
 func clip(s string, n int) string {
@@ -344,9 +375,9 @@ type reply struct {
 
 // say answers a message, where it came from.
 func (d *Desk) say(ctx context.Context, row store.Inbound, to roster.Person, message string, values map[string]string, r reply) error {
-	w := store.Write{}
+	w := store.Write{Tells: row.Key}
 	if r.finish {
-		w.Answers = row.Key
+		w = store.Write{Answers: row.Key}
 	}
 	if to.ID != "" && r.change != nil {
 		w.Contexts = []store.ContextChange{{Person: to.ID, Change: changeMemory(d.Clock.Now(), r.change)}}
