@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
+	"deskbell/gateway"
+	"deskbell/roster"
 	"deskbell/store"
 	"deskbell/ticket"
 )
@@ -86,6 +88,47 @@ func TestTheDatabaseGoesAway(t *testing.T) {
 	cancel()
 	if err := s.Ping(gone); !errors.Is(err, context.Canceled) || errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("a caller that left: %v", err)
+	}
+}
+
+// Of two that wait for each other PostgreSQL ends one; it is tried again.
+func TestADeadlockIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	s, _, url := openAt(t)
+	desk(t, s)
+	conn, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer conn.Close(context.Background())
+	run := func(sql string) {
+		t.Helper()
+		_, err := conn.Exec(t.Context(), sql)
+		must(t, err)
+	}
+	run("SET deadlock_timeout = '1min'") // so it is the store that is ended
+	run("BEGIN")
+	run("UPDATE people SET loc = 'x' WHERE id = 'dana'")
+	ended := make(chan error, 1)
+	go func() {
+		ended <- s.Presence(t.Context(), []gateway.Presence{{Address: ann.JID, State: "away", At: noon}, {Address: dana.JID, State: "away", At: noon}})
+	}()
+	waiting := func() (waits bool) {
+		must(t, conn.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits))
+		return waits
+	}
+	for deadline := time.Now().Add(10 * time.Second); !waiting(); {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody waits")
+		}
+		run("SELECT pg_stat_clear_snapshot()")
+	}
+	run("UPDATE people SET loc = 'x' WHERE id = 'ann'")
+	run("COMMIT")
+	must(t, <-ended)
+	for _, id := range []string{"ann", "dana"} {
+		if got := value(s.Member(t.Context(), id))(t); got.Presence.State != roster.Away {
+			t.Errorf("%s is %s", id, got.Presence.State)
+		}
 	}
 }
 

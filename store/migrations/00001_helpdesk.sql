@@ -173,7 +173,6 @@ CREATE TABLE deliveries (
     created_at timestamptz NOT NULL
 );
 CREATE INDEX deliveries_unsettled ON deliveries (channel, address, id) WHERE state IN ('due', 'sending');
-CREATE INDEX deliveries_due ON deliveries (channel, not_before) WHERE state = 'due';
 CREATE INDEX deliveries_alerts ON deliveries (id) WHERE alert AND NOT reported AND state IN ('sent', 'failed', 'expired', 'unknown');
 
 -- The network's ids of what was sent, one per segment. wire is verbatim, norm is

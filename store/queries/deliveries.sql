@@ -26,18 +26,23 @@ UPDATE deliveries SET state = v.state, why = CASE v.state
 FROM verdicts v WHERE v.id = deliveries.id AND v.state IS NOT NULL;
 
 -- name: Take :many
--- The first unsettled row of each address: rows that wait for their own time hold
--- nobody up, rows that are tried again do. Urgent rows wait for urgent rows only.
+-- Of each address the row that is being sent, else the first, holds up the others.
+-- Rows that wait for their own time hold nobody up, rows that are tried again do;
+-- urgent rows wait for urgent rows only. Windows, because a join of the queue with
+-- itself is quadratic in the backlog.
+WITH queue AS (
+    SELECT d.id, d.urgent, d.state = 'due' AND d.not_before <= @now AS ready,
+        row_number() OVER (PARTITION BY d.address ORDER BY d.state = 'sending' DESC, d.id) AS place,
+        row_number() OVER (PARTITION BY d.address, d.urgent ORDER BY d.state = 'sending' DESC, d.id) AS place_of_its_kind
+    FROM deliveries d
+    WHERE d.channel = @channel AND (d.state = 'sending' OR d.state = 'due' AND (d.not_before <= @now OR d.attempt > 0))
+), first AS (
+    SELECT q.id FROM queue q
+    WHERE q.ready AND CASE WHEN q.urgent THEN q.place_of_its_kind ELSE q.place END = 1
+    ORDER BY q.urgent DESC, q.id LIMIT @max
+)
 UPDATE deliveries SET state = 'sending', attempt = deliveries.attempt + 1
-WHERE deliveries.id IN (
-    SELECT d.id FROM deliveries d
-    WHERE d.channel = @channel AND d.state = 'due' AND d.not_before <= @now
-      AND NOT EXISTS (
-        SELECT 1 FROM deliveries e
-        WHERE e.channel = d.channel AND e.address = d.address AND e.id <> d.id AND (e.urgent OR NOT d.urgent)
-          AND (e.state = 'sending' OR e.state = 'due' AND e.id < d.id AND (e.not_before <= @now OR e.attempt > 0)))
-    ORDER BY d.urgent DESC, d.id LIMIT @max
-    FOR UPDATE SKIP LOCKED)
+WHERE deliveries.id = ANY (ARRAY(SELECT f.id FROM first f)) AND deliveries.state = 'due'
 RETURNING *;
 
 -- name: DeliveryForUpdate :one

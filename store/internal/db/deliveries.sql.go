@@ -492,29 +492,34 @@ func (q *Queries) SettleDelivery(ctx context.Context, arg SettleDeliveryParams) 
 }
 
 const take = `-- name: Take :many
+WITH queue AS (
+    SELECT d.id, d.urgent, d.state = 'due' AND d.not_before <= $1 AS ready,
+        row_number() OVER (PARTITION BY d.address ORDER BY d.state = 'sending' DESC, d.id) AS place,
+        row_number() OVER (PARTITION BY d.address, d.urgent ORDER BY d.state = 'sending' DESC, d.id) AS place_of_its_kind
+    FROM deliveries d
+    WHERE d.channel = $2 AND (d.state = 'sending' OR d.state = 'due' AND (d.not_before <= $1 OR d.attempt > 0))
+), first AS (
+    SELECT q.id FROM queue q
+    WHERE q.ready AND CASE WHEN q.urgent THEN q.place_of_its_kind ELSE q.place END = 1
+    ORDER BY q.urgent DESC, q.id LIMIT $3
+)
 UPDATE deliveries SET state = 'sending', attempt = deliveries.attempt + 1
-WHERE deliveries.id IN (
-    SELECT d.id FROM deliveries d
-    WHERE d.channel = $1 AND d.state = 'due' AND d.not_before <= $2
-      AND NOT EXISTS (
-        SELECT 1 FROM deliveries e
-        WHERE e.channel = d.channel AND e.address = d.address AND e.id <> d.id AND (e.urgent OR NOT d.urgent)
-          AND (e.state = 'sending' OR e.state = 'due' AND e.id < d.id AND (e.not_before <= $2 OR e.attempt > 0)))
-    ORDER BY d.urgent DESC, d.id LIMIT $3
-    FOR UPDATE SKIP LOCKED)
+WHERE deliveries.id = ANY (ARRAY(SELECT f.id FROM first f)) AND deliveries.state = 'due'
 RETURNING id, key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, state, attempt, repeated, sent_at, why, reported, created_at
 `
 
 type TakeParams struct {
-	Channel string
 	Now     time.Time
+	Channel string
 	Max     int
 }
 
-// The first unsettled row of each address: rows that wait for their own time hold
-// nobody up, rows that are tried again do. Urgent rows wait for urgent rows only.
+// Of each address the row that is being sent, else the first, holds up the others.
+// Rows that wait for their own time hold nobody up, rows that are tried again do;
+// urgent rows wait for urgent rows only. Windows, because a join of the queue with
+// itself is quadratic in the backlog.
 func (q *Queries) Take(ctx context.Context, arg TakeParams) ([]Delivery, error) {
-	rows, err := q.db.Query(ctx, take, arg.Channel, arg.Now, arg.Max)
+	rows, err := q.db.Query(ctx, take, arg.Now, arg.Channel, arg.Max)
 	if err != nil {
 		return nil, err
 	}
