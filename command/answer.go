@@ -364,12 +364,12 @@ func similar(text string, open []Ticket) (Ticket, bool) {
 	return best, most > 0
 }
 
-// stems are the first five letters of the words of five and more, which leaves the
-// words out that every sentence has.
+// stems are the first five letters of the words of five and more that not every
+// report has.
 func stems(text string) map[string]bool {
 	set := map[string]bool{}
 	for _, t := range tokenize(text).list {
-		if r := []rune(t.word); len(r) >= 5 {
+		if r := []rune(t.word); len(r) >= 5 && !grammar.is("common", t.word) {
 			set[string(r[:5])] = true
 		}
 	}

@@ -51,6 +51,7 @@ type lexicon struct {
 	And        []string  `json:"and"`
 	Polite     []string  `json:"polite"`
 	AfterNo    []string  `json:"after_no"`
+	Common     []string  `json:"common"` // words that do not make two reports alike
 	Time       timeWords `json:"time"`
 	Emoji      struct {
 		Yes string `json:"yes"`
@@ -90,7 +91,7 @@ func compile(data []byte) *lexicon {
 	g.sets = map[string]map[string]bool{}
 	for name, words := range map[string][]string{
 		"filler": append(g.Fillers, g.Affirm...), "connector": g.Connectors, "and": g.And,
-		"polite": g.Polite, "after no": g.AfterNo,
+		"polite": g.Polite, "after no": g.AfterNo, "common": g.Common,
 		"one": g.Time.One, "before": g.Time.Before, "after": g.Time.After, "am": g.Time.AM, "pm": g.Time.PM,
 	} {
 		g.sets[name] = map[string]bool{}

@@ -204,6 +204,7 @@ func TestResolveRequester(t *testing.T) {
 		{"thanks", "Thank you!!", Context{Memory: Memory{Solved: solved}}, Nothing{}},
 		{"free text, nothing open", "VPN drops", Context{}, confirmNew("VPN drops")},
 		{"free text, similar", again, Context{Own: one(142, ticket.New)}, similarTo(again)},
+		{"free text, alike in common words only", "cannot print again", Context{Own: []Ticket{{Number: 142, Status: ticket.New, Subject: "Cannot log in again"}}}, confirmNew("cannot print again")},
 		{"free text to the holder", "it is the left one", Context{Memory: Memory{Last: 142}, Own: one(142, ticket.Assigned)}, Act{Verb: ticket.Write, Tickets: []int{142}, Text: "it is the left one"}},
 		{"adds to the similar one", "142", Context{Own: one(142, ticket.New), Memory: Memory{Question: pending(similarTo(again).Question)}}, Act{Verb: ticket.Write, Tickets: []int{142}, Text: again, Settles: true}},
 		{"new one all the same", "yes", Context{Own: one(142, ticket.New), Memory: Memory{Question: pending(similarTo(again).Question)}}, Do{Kind: DoNew, Text: again, Settles: true}},

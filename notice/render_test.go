@@ -36,7 +36,7 @@ func longest() map[string]string {
 	return map[string]string{
 		"n": "99999", "n2": "99999", "subj": "", "subj2": "", "from": name, "who": name, "who2": name,
 		"phone": "+15550100123", "loc": "3rd floor ", "age": "23h59m", "age2": "23h59m", "age3": "23h59m", "time": "Mon 10:38", "date": "Mon 10:38",
-		"count": "999", "count2": "999", "count3": "99", "count4": "99", "repeat": "1h30m", "window": "3 days", "wait": "Usually taken within 1h20m.",
+		"count": "999", "count2": "999", "count3": "99", "count4": "99", "repeat": "1h30m", "window": "3 days", "wait": Wait(99, "de"),
 		"prio": "dringend", "PRIO": "DRINGEND ", "state": "zurückgezogen", "guess": "TAKEOVER 99999", "word": strings.Repeat("W", 20), "url": "https://help.example.org",
 		"pos": "999th", "org": name, "pct": "100%", "pct2": "100%", "until": "bis Mon 14:30 ", "next": strings.Repeat("n", 50), "text": "", "list": "", "list2": "", "lines": "",
 	}
