@@ -77,7 +77,7 @@ func (b *briefing) tell(to Party, m Message, change ...func(*Notice)) {
 // answer tells the actor, on the channel of the command, unless the caller waits
 // for the result itself.
 func (b *briefing) answer(m Message, change ...func(*Notice)) {
-	if b.e.More || !answered(b.e.Channel) {
+	if b.e.More || b.e.Quiet || !answered(b.e.Channel) {
 		return
 	}
 	to := b.e.Actor
