@@ -99,6 +99,12 @@ func (s *Store) Confirm(ctx context.Context, channel gateway.Channel, keys []str
 	return fail("confirm messages", s.q.Confirm(ctx, db.ConfirmParams{At: &now, Channel: string(channel), Keys: keys}))
 }
 
+// Advance moves an account's cursor on past messages that are not kept. An empty
+// cursor with a stamp says where to begin.
+func (s *Store) Advance(ctx context.Context, _, cursor string, stamp time.Time) error {
+	return fail("advance the cursor", s.q.SetCursor(ctx, db.SetCursorParams{Channel: string(gateway.IM), Cursor: cursor, SentAt: optional(stamp)}))
+}
+
 // Cursor returns the last archive id kept and the stamp of its message; empty at
 // the first login. Deskbell has one IM account, so its name does not matter.
 func (s *Store) Cursor(ctx context.Context, _ string) (string, time.Time, error) {
