@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 //go:embed messages.json
@@ -48,7 +49,8 @@ type Text struct {
 type message struct {
 	ID string `json:"id"`
 	// Segments is how many SMS a message may take that carries what somebody
-	// wrote. Where it is not set, {subj} is a title and gives way.
+	// wrote. Where it is not set, {subj} is a title and gives way. Up to two, emoji
+	// are left out for SMS rather than paid for.
 	Segments int               `json:"segments"`
 	EN       map[string]string `json:"en"`
 	DE       map[string]string `json:"de"`
@@ -193,10 +195,10 @@ func (v values) mapped(change func(string) string) values {
 func (v values) isolated() values { return v.mapped(isolate) }
 
 // gsm spells all values in GSM-7; ok is false when one of them cannot be.
-func (v values) gsm(titles bool) (spelt values, ok bool) {
+func (v values) gsm(decorated bool) (spelt values, ok bool) {
 	ok = true
 	spelt = v.mapped(func(s string) string {
-		t, complete := transliterate(s, titles)
+		t, complete := transliterate(s, decorated)
 		ok = ok && (complete || s == "")
 		return t
 	})
@@ -216,7 +218,7 @@ const legible = 20
 // fit writes a text for SMS: in as few segments as leave the flexible values
 // legible, with as much of these values as the segments hold.
 func (m *message) fit(f form, v values) Text {
-	if spelt, ok := v.gsm(m.Segments == 0); ok {
+	if spelt, ok := v.gsm(m.Segments <= 2); ok {
 		v = spelt
 	}
 	measure := func(limit int) Text {
@@ -274,7 +276,8 @@ func (f form) write(v values, limit int) string {
 
 // endsSentence tells whether a full stop after s would be one too many.
 func endsSentence(s string) bool {
-	return s != "" && strings.ContainsRune(".!?", rune(s[len(s)-1]))
+	last, _ := utf8.DecodeLastRuneInString(s)
+	return strings.ContainsRune(".!?。！？", last)
 }
 
 // clean makes people's words safe to stand in a line of ours. Lines are kept only
