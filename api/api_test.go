@@ -104,6 +104,7 @@ func TestPriorityDefaultsToP3(t *testing.T) {
 
 func TestInput(t *testing.T) {
 	t.Parallel()
+	all := setup(t)
 	long := strings.Repeat("ü", 300)
 	big := strings.Repeat("a", 64<<10)
 	submit, verb := "/v1/tickets", func(v string) string { return "/v1/tickets/100/" + v }
@@ -198,8 +199,8 @@ func TestInput(t *testing.T) {
 		{"readiness", "", "GET", "/readyz", "", 200, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			b := setup(t)
+			b := &bundle{t, all.desk, all.handler}
+			b.desk.reset()
 			b.ticket()
 			done := b.desk.done
 			a := b.must(c.status, b.send(c.who, c.method, c.path, c.body))
