@@ -178,6 +178,13 @@ func Encode(p PDU) ([]byte, error) {
 			if f == nil {
 				f = pdufield.New(name, nil)
 			}
+			if v, ok := f.(*pdufield.Variable); ok {
+				// The library appends the NUL to the field's own memory, which another
+				// goroutine may be encoding too.
+				b.WriteString(v.String())
+				b.WriteByte(0)
+				continue
+			}
 			if err := f.SerializeTo(&b); err != nil {
 				return nil, err
 			}
