@@ -26,6 +26,17 @@ const actPatience = 10 * time.Second
 
 // Do has a verb done and returns the ticket. A *ticket.Refusal says why not.
 func (d *Desk) Do(ctx context.Context, a Act) (ticket.Ticket, error) {
+	t, err := d.do(ctx, a)
+	if err != nil {
+		return t, err
+	}
+	// A body never changes; it is not worth a place in the history with every answer.
+	kept, err := d.Store.Ticket(ctx, a.Number)
+	t.Body = kept.Body
+	return t, outside(err)
+}
+
+func (d *Desk) do(ctx context.Context, a Act) (ticket.Ticket, error) {
 	c, err := d.command(ctx, a)
 	if err != nil {
 		return ticket.Ticket{}, err

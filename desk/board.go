@@ -64,9 +64,14 @@ func (d *Desk) Agents(ctx context.Context) ([]AgentView, error) {
 	if err != nil {
 		return nil, outside(err)
 	}
+	rota, overrides, err := d.Store.Rota(ctx)
+	if err != nil {
+		return nil, outside(err)
+	}
 	views := make([]AgentView, len(members))
 	for i, m := range members {
 		views[i] = d.view(m)
+		views[i].OnDuty = roster.OnDuty(m, rota, overrides, d.Clock.Now())
 	}
 	return views, nil
 }
@@ -76,6 +81,7 @@ func (d *Desk) view(m roster.Member) AgentView {
 	if v.Holding == nil {
 		v.Holding = []int{}
 	}
+	v.Via, _ = roster.Reach(m)
 	if m.Away(d.Clock.Now()) {
 		v.Presence, v.Reason = string(roster.Away), m.AwayReason
 	}

@@ -44,7 +44,7 @@ func (d *Desk) Post(ctx context.Context, posts []activities.Post) error {
 		}
 		d.finished(w.Answers)
 	}
-	if len(unasked.Outgoing) == 0 {
+	if len(unasked.Outgoing) == 0 && len(unasked.Contexts) == 0 {
 		return nil
 	}
 	_, err := d.Store.Write(ctx, unasked)
@@ -55,10 +55,13 @@ func (d *Desk) Post(ctx context.Context, posts []activities.Post) error {
 var urgent = []string{"page", "page_help", "mgr_nobody", "page_off"}
 
 func add(w *store.Write, p activities.Post) {
-	w.Contexts = append(w.Contexts, store.ContextChange{Person: p.Notice.To.ID, Change: changeMemory(p.Now, remembering(p))})
+	change := store.ContextChange{Person: p.Notice.To.ID, Change: changeMemory(p.Now, remembering(p))}
 	if p.Text == "" {
+		w.Contexts = append(w.Contexts, change)
 		return
 	}
+	change.With = p.Notice.Key
+	w.Contexts = append(w.Contexts, change)
 	reason := string(p.Notice.Message)
 	w.Outgoing = append(w.Outgoing, store.Outgoing{
 		Key: p.Notice.Key, Channel: gateway.Channel(p.Channel), Person: p.Notice.To.ID, Address: p.Address, Reason: reason, Ticket: p.Ticket.Number,

@@ -85,6 +85,10 @@ type AgentView struct {
 	Since    time.Time `json:"since,omitzero"`
 	Holding  []int     `json:"holding"`
 	LastSeen time.Time `json:"last_seen,omitzero"`
+	// Via is the channel that reaches them now: sms, im, or empty. OnDuty says that
+	// they are asked when a ticket comes in.
+	Via    string `json:"via,omitempty"`
+	OnDuty bool   `json:"on_duty"`
 }
 
 // OnCallView is who is called, in order, until when.

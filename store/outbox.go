@@ -60,7 +60,7 @@ func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 	now := s.now()
 	err = s.tx(ctx, "write messages", func(q *db.Queries) (err error) {
 		fresh := map[string]bool{}
-		if ids, err = insertDeliveries(ctx, q, w.Outgoing, now, fresh); err != nil {
+		if ids, err = insertDeliveries(ctx, q, w, now, fresh); err != nil {
 			return err
 		}
 		if w.Answers != "" {
@@ -85,12 +85,12 @@ func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 }
 
 // insertDeliveries writes messages and adds the keys that were not there to fresh.
-func insertDeliveries(ctx context.Context, q *db.Queries, list []Outgoing, now time.Time, fresh map[string]bool) (ids []int64, err error) {
+func insertDeliveries(ctx context.Context, q *db.Queries, w Write, now time.Time, fresh map[string]bool) (ids []int64, err error) {
 	var channels []gateway.Channel
-	for _, o := range list {
+	for _, o := range w.Outgoing {
 		p := db.InsertDeliveryParams{Key: o.Key, Channel: string(o.Channel), Person: o.Person, Address: o.Address, Reason: o.Reason,
 			Ticket: o.Ticket, Text: storable(o.Text), Again: storable(cmp.Or(o.Again, o.Text)), Alert: o.Alert, Urgent: o.Urgent,
-			NotBefore: now, Expires: optional(o.Expires), CreatedAt: now}
+			NotBefore: now, Expires: optional(o.Expires), CreatedAt: now, Answers: w.Answers}
 		if !o.NotBefore.IsZero() {
 			p.NotBefore = o.NotBefore
 		}
@@ -135,6 +135,13 @@ func changeContexts(ctx context.Context, q *db.Queries, changes []ContextChange)
 		}
 	}
 	return nil
+}
+
+// Answer returns the text that answered a message in. It is ErrNotFound while there
+// is none, and for a message that got no answer.
+func (s *Store) Answer(ctx context.Context, key string) (string, error) {
+	text, err := s.q.Answer(ctx, key)
+	return text, fail("answer", err)
 }
 
 // Conversation returns what a person and the desk are talking about; nil when

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -261,8 +262,38 @@ func (c sayCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	_ = kept
+	answer, err := awaitAnswer(ctx, s, kept[0].Key)
+	if err != nil {
+		return err
+	}
+	fmt.Println(visible(answer))
 	return nil
+}
+
+// awaitAnswer looks until the message is answered. What needs no answer gets none.
+func awaitAnswer(ctx context.Context, s *store.Store, key string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, sayPatience)
+	defer cancel()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		row, err := s.Inbound(ctx, key)
+		if err != nil {
+			return "", err
+		}
+		if row.State == store.Finished {
+			answer, err := s.Answer(ctx, key)
+			if errors.Is(err, store.ErrNotFound) {
+				return "(no answer needed)", nil
+			}
+			return answer, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("kept, but not answered within %s: does the %s gateway run?", sayPatience, row.Channel)
+		case <-ticker.C:
+		}
+	}
 }
 
 type peopleCmd struct {

@@ -170,9 +170,11 @@ CREATE TABLE deliveries (
     sent_at    timestamptz,
     why        text NOT NULL DEFAULT '',
     reported   boolean NOT NULL DEFAULT false, -- the ticket knows that it did not arrive
+    answers    text NOT NULL DEFAULT '',       -- key of the message in that this answers
     created_at timestamptz NOT NULL
 );
 CREATE INDEX deliveries_unsettled ON deliveries (channel, address, id) WHERE state IN ('due', 'sending');
+CREATE INDEX deliveries_answers ON deliveries (answers) WHERE answers <> '';
 CREATE INDEX deliveries_alerts ON deliveries (id) WHERE alert AND NOT reported AND state IN ('sent', 'failed', 'expired', 'unknown');
 
 -- The network's ids of what was sent, one per segment. wire is verbatim, norm is

@@ -1,10 +1,13 @@
 -- name: InsertDelivery :one
-INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at)
-VALUES (@key, @channel, @person, @address, @reason, @ticket, @text, @again, @alert, @urgent, @not_before, sqlc.narg(expires), @created_at)
+INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, answers)
+VALUES (@key, @channel, @person, @address, @reason, @ticket, @text, @again, @alert, @urgent, @not_before, sqlc.narg(expires), @created_at, @answers)
 ON CONFLICT (key) DO NOTHING RETURNING id;
 
 -- name: DeliveryID :one
 SELECT id FROM deliveries WHERE key = @key;
+
+-- name: Answer :one
+SELECT text FROM deliveries WHERE answers = @answers::text AND key NOT LIKE 'busy/%' ORDER BY id LIMIT 1;
 
 -- name: Discard :exec
 -- What is due but no longer to be sent.

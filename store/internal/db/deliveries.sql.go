@@ -33,6 +33,17 @@ func (q *Queries) AcquireLease(ctx context.Context, arg AcquireLeaseParams) (int
 	return fence, err
 }
 
+const answer = `-- name: Answer :one
+SELECT text FROM deliveries WHERE answers = $1::text AND key NOT LIKE 'busy/%' ORDER BY id LIMIT 1
+`
+
+func (q *Queries) Answer(ctx context.Context, answers string) (string, error) {
+	row := q.db.QueryRow(ctx, answer, answers)
+	var text string
+	err := row.Scan(&text)
+	return text, err
+}
+
 const backlog = `-- name: Backlog :many
 SELECT channel, count(*)::integer AS due FROM deliveries WHERE state = 'due' AND not_before <= $1 GROUP BY channel
 `
@@ -63,7 +74,7 @@ func (q *Queries) Backlog(ctx context.Context, now time.Time) ([]BacklogRow, err
 }
 
 const deliveryForUpdate = `-- name: DeliveryForUpdate :one
-SELECT id, key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, state, attempt, repeated, sent_at, why, reported, created_at FROM deliveries WHERE id = $1 FOR UPDATE
+SELECT id, key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, state, attempt, repeated, sent_at, why, reported, answers, created_at FROM deliveries WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) DeliveryForUpdate(ctx context.Context, id int64) (Delivery, error) {
@@ -89,6 +100,7 @@ func (q *Queries) DeliveryForUpdate(ctx context.Context, id int64) (Delivery, er
 		&i.SentAt,
 		&i.Why,
 		&i.Reported,
+		&i.Answers,
 		&i.CreatedAt,
 	)
 	return i, err
@@ -225,8 +237,8 @@ func (q *Queries) ForgetOrphans(ctx context.Context, before time.Time) error {
 }
 
 const insertDelivery = `-- name: InsertDelivery :one
-INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, answers)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (key) DO NOTHING RETURNING id
 `
 
@@ -244,6 +256,7 @@ type InsertDeliveryParams struct {
 	NotBefore time.Time
 	Expires   *time.Time
 	CreatedAt time.Time
+	Answers   string
 }
 
 func (q *Queries) InsertDelivery(ctx context.Context, arg InsertDeliveryParams) (int64, error) {
@@ -261,6 +274,7 @@ func (q *Queries) InsertDelivery(ctx context.Context, arg InsertDeliveryParams) 
 		arg.NotBefore,
 		arg.Expires,
 		arg.CreatedAt,
+		arg.Answers,
 	)
 	var id int64
 	err := row.Scan(&id)
@@ -505,7 +519,7 @@ WITH queue AS (
 )
 UPDATE deliveries SET state = 'sending', attempt = deliveries.attempt + 1
 WHERE deliveries.id = ANY (ARRAY(SELECT f.id FROM first f)) AND deliveries.state = 'due'
-RETURNING id, key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, state, attempt, repeated, sent_at, why, reported, created_at
+RETURNING id, key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, state, attempt, repeated, sent_at, why, reported, answers, created_at
 `
 
 type TakeParams struct {
@@ -547,6 +561,7 @@ func (q *Queries) Take(ctx context.Context, arg TakeParams) ([]Delivery, error) 
 			&i.SentAt,
 			&i.Why,
 			&i.Reported,
+			&i.Answers,
 			&i.CreatedAt,
 		); err != nil {
 			return nil, err

@@ -28,6 +28,7 @@ type Delivery struct {
 	SentAt    *time.Time
 	Why       string
 	Reported  bool
+	Answers   string
 	CreatedAt time.Time
 }
 
