@@ -16,7 +16,7 @@ import (
 
 const (
 	tick          = 25 * time.Millisecond // how closely the clock's deadlines are watched
-	answerTimeout = 30 * time.Second      // for a deliver_sm
+	answerTimeout = 10 * time.Second      // for a deliver_sm
 	retryFirst    = 500 * time.Millisecond
 	retryMost     = 10 * time.Second
 	lateReceipt   = 90 * time.Second // later than a page waits for its receipt

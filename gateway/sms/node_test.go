@@ -133,6 +133,13 @@ func (n *node) seen(event string) []nodeEvent {
 	return all
 }
 
+// wait returns the events of a kind once there are so many.
+func (n *node) wait(event string, count int) []nodeEvent {
+	n.t.Helper()
+	eventually(n.t, event+" was told", func() bool { return len(n.seen(event)) >= count })
+	return n.seen(event)
+}
+
 func nodeDesk(t *testing.T) (*node, *desk) {
 	n := startNode(t)
 	d := &desk{t: t, clock: &clock.Movable{}}
@@ -151,7 +158,7 @@ func TestNodeOut(t *testing.T) {
 	if o.State != gateway.Sent {
 		t.Fatalf("outcome %+v", o)
 	}
-	got := n.seen("submit")[0]
+	got := n.wait("submit", 1)[0]
 	want := nodeEvent{Event: "submit", ID: "4096", From: helpdesk[1:], To: bob[1:], Text: "#142 costs 5 € {really}", Priority: 1}
 	got.Validity = ""
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -165,7 +172,7 @@ func TestNodeOut(t *testing.T) {
 		t.Fatalf("outcome %+v", o)
 	}
 	var parts []string
-	for i, e := range n.seen("submit")[1:] {
+	for i, e := range n.wait("submit", 1+len(o.WireIDs))[1:] {
 		udh, err := hex.DecodeString(e.UDH)
 		if err != nil || e.Coding != 8 || len(udh) < 3 || int(udh[len(udh)-1]) != i+1 || int(udh[len(udh)-2]) != len(o.WireIDs) {
 			t.Errorf("part %d: coding %d, udh %s", i+1, e.Coding, e.UDH)
@@ -231,8 +238,7 @@ func TestNodeIn(t *testing.T) {
 	if len(joined) != 2 || joined[0]+joined[1] != "part 1part 2sar 1sar 2" && joined[0]+joined[1] != "sar 1sar 2part 1part 2" {
 		t.Errorf("joined %q", joined)
 	}
-	eventually(t, "all acknowledged", func() bool { return len(n.seen("answer")) == 9 })
-	for _, e := range n.seen("answer") {
+	for _, e := range n.wait("answer", 9) {
 		if e.Status != 0 {
 			t.Errorf("answer %+v", e)
 		}
@@ -261,7 +267,5 @@ func TestNodeFaults(t *testing.T) {
 		t.Errorf("after the rebind: %+v", o)
 	}
 	d.stop()
-	if len(n.seen("unbind")) != 1 {
-		t.Error("no unbind")
-	}
+	n.wait("unbind", 1)
 }

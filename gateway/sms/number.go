@@ -1,6 +1,8 @@
 package sms
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
@@ -9,6 +11,7 @@ import (
 // Type of number and numbering plan (SMPP 3.4, 5.2.5 and 5.2.6).
 const (
 	tonInternational = 0x01
+	tonNational      = 0x02
 	tonAlphanumeric  = 0x05
 	npiISDN          = 0x01
 )
@@ -31,7 +34,18 @@ func normalise(a Address, region string) (string, bool) {
 	if !strings.HasPrefix(digits, "+") && len(digits) <= longestShortCode {
 		return a.Digits, false
 	}
-	for _, candidate := range []string{digits, "+" + digits} {
+	candidates := []string{digits, "+" + digits}
+	if digits[0] == '+' {
+		candidates = candidates[:1]
+	} else if a.TON != tonNational && digits[0] != '0' && phonenumbers.GetNddPrefixForRegion(region, true) == "0" {
+		// Where national numbers begin with a 0, what does not begins with a country.
+		home := strconv.Itoa(phonenumbers.GetCountryCodeForRegion(region))
+		if strings.HasPrefix(digits, home) && isE164("+"+digits) {
+			return "+" + digits, true
+		}
+		slices.Reverse(candidates)
+	}
+	for _, candidate := range candidates {
 		if n, err := phonenumbers.Parse(candidate, region); err == nil && phonenumbers.IsValidNumber(n) {
 			return phonenumbers.Format(n, phonenumbers.E164), true
 		}
