@@ -1,0 +1,190 @@
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/xml"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/mattn/go-xmpp"
+)
+
+// Chat is a real XMPP client of a person.
+type Chat struct {
+	*Wire
+	client *xmpp.Client
+	desk   string // JID
+	host   string
+	reader sync.WaitGroup
+
+	mu       sync.Mutex
+	messages []Message
+	pongs    map[string]bool
+	serial   int
+	kept     int // messages of this person that the desk had before
+}
+
+// written counts the messages that the desk has of a JID.
+func written(ctx context.Context, db *pgxpool.Pool, jid string) (n int, err error) {
+	err = db.QueryRow(ctx, "SELECT count(*) FROM inbox WHERE channel = 'im' AND sender = $1", jid).Scan(&n)
+	return n, err
+}
+
+// arrived tells whether the desk has everything that was written in this chat.
+func (c *Chat) arrived(ctx context.Context, db *pgxpool.Pool, jid string) bool {
+	n, err := written(ctx, db, jid)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	own := 0
+	for _, m := range c.messages {
+		if m.Own {
+			own++
+		}
+	}
+	return err == nil && n >= c.kept+own
+}
+
+// login opens a chat. The library's Close is not called: it races with Recv.
+func login(ready Ready, jid, password string) (*Chat, error) {
+	pem, err := os.ReadFile(ready.XMPPCA)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	_, host, _ := strings.Cut(jid, "@")
+	client, err := xmpp.Options{
+		Host: ready.XMPP, User: jid, Password: password, Resource: "phone", DialTimeout: Patience,
+		NoTLS: true, StartTLS: true, Status: "chat", TLSConfig: &tls.Config{ServerName: host, RootCAs: roots},
+	}.NewClient()
+	if err != nil {
+		return nil, fmt.Errorf("log in as %s: %w", jid, err)
+	}
+	c := &Chat{client: client, desk: ready.Desk, host: host, pongs: map[string]bool{}}
+	c.reader.Go(c.read)
+	return c, nil
+}
+
+func (c *Chat) read() {
+	for {
+		stanza, err := c.client.Recv()
+		if _, chat := stanza.(xmpp.Chat); err != nil && (stanza == nil || chat && !strings.HasPrefix(err.Error(), "unexpected XMPP message")) {
+			return
+		}
+		c.mu.Lock()
+		switch v := stanza.(type) {
+		case xmpp.Chat:
+			if v.Text != "" && bare(v.Remote) == c.desk {
+				c.messages = append(c.messages, Message{ID: strconv.Itoa(len(c.messages)), Text: v.Text, At: time.Now()})
+			}
+		case xmpp.IQ:
+			c.pongs[v.ID] = true
+		}
+		c.mu.Unlock()
+	}
+}
+
+func bare(jid string) string {
+	jid, _, _ = strings.Cut(jid, "/")
+	return jid
+}
+
+func (c *Chat) history() ([]Message, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]Message(nil), c.messages...), nil
+}
+
+func (c *Chat) say(text string) error {
+	var body strings.Builder
+	if err := xml.EscapeText(&body, []byte(text)); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.serial++
+	id := fmt.Sprintf("e2e-%d-%d", time.Now().UnixNano(), c.serial)
+	c.messages = append(c.messages, Message{ID: id, Text: text, At: time.Now(), Own: true})
+	c.mu.Unlock()
+	_, err := c.client.SendOrg(fmt.Sprintf("<message to='%s' type='chat' id='%s'><body>%s</body></message>", c.desk, id, body.String()))
+	return err
+}
+
+// ping returns when everything that the server sent before is read.
+func (c *Chat) ping() error {
+	c.mu.Lock()
+	c.serial++
+	id := fmt.Sprintf("ping-%d", c.serial)
+	c.mu.Unlock()
+	if _, err := c.client.SendOrg(fmt.Sprintf("<iq type='get' to='%s' id='%s'><ping xmlns='urn:xmpp:ping'/></iq>", c.host, id)); err != nil {
+		return err
+	}
+	if !eventually(Patience, func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.pongs[id] }) {
+		return fmt.Errorf("the chat of %s is dead", c.client.JID())
+	}
+	return nil
+}
+
+// leave ends the login in order; the server then ends the connection.
+func (c *Chat) leave() {
+	_, _ = c.client.SendOrg("</stream:stream>")
+	c.reader.Wait()
+}
+
+// Chat is the person's chat; it is opened when it is first used, and the desk
+// knows then that the person is there.
+func (p *Person) Chat() *Chat {
+	p.desk.t.Helper()
+	if p.chat == nil {
+		c, err := login(p.desk.Ready, p.JID, p.password)
+		if err != nil {
+			p.desk.t.Fatal(err)
+		}
+		c.Wire = &Wire{t: p.desk.t, who: p.Name + "'s chat", history: c.history, write: c.say, seen: map[string]bool{}}
+		if c.kept, err = written(context.Background(), p.desk.db, p.JID); err != nil {
+			p.desk.t.Fatal(err)
+		}
+		p.chat = c
+		p.desk.presence(p, "available")
+	}
+	return p.chat
+}
+
+// Away shows the person as away, and returns when the desk knows.
+func (p *Person) Away() {
+	p.desk.t.Helper()
+	if _, err := p.Chat().client.SendOrg("<presence><show>away</show></presence>"); err != nil {
+		p.desk.t.Fatal(err)
+	}
+	p.desk.presence(p, "away")
+}
+
+// Leave ends the person's chat, and returns when the desk knows.
+func (p *Person) Leave() {
+	p.desk.t.Helper()
+	if p.chat == nil {
+		return
+	}
+	p.chat.leave()
+	p.left = append(p.left, p.chat.Wire)
+	p.chat = nil
+	p.desk.presence(p, "offline")
+}
+
+// presence waits until the desk knows where a person is.
+func (d *Desk) presence(p *Person, want string) {
+	d.t.Helper()
+	got := ""
+	if !eventually(Patience, func() bool {
+		err := d.db.QueryRow(context.Background(), "SELECT presence FROM people WHERE id = $1", p.ID).Scan(&got)
+		return err == nil && got == want
+	}) {
+		d.t.Fatalf("the desk knows %s as %q, not as %s", p.Name, got, want)
+	}
+}

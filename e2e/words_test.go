@@ -1,0 +1,68 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+)
+
+// agentWords says everything once that an agent may say, and a requester's NO.
+func agentWords(t *testing.T, desk *Desk) {
+	ann, bob, eve := desk.Person("ann"), desk.Person("bob"), desk.Person("eve")
+	desk.Free("bob", "eve")
+	ann.Phone().Allow("we have your request")
+	offers := func() {
+		bob.Phone().Allow("to take")
+		eve.Phone().Allow("to take")
+	}
+	offers()
+	phone := bob.Phone()
+
+	for _, form := range []string{"%d", "take %d", "T%d"} {
+		n := ann.Submit("Screen is dark "+form[:1], "P3")
+		phone.Reply(fmt.Sprintf(form, n)).Expect(number(n) + " is yours")
+		ann.Phone().Expect("Bob is on your request " + number(n))
+		phone.Reply(fmt.Sprintf("take %d", n)).Expect(number(n) + " is already yours")
+		eve.Phone().Reply(fmt.Sprintf("T%d", n)).Expect("Too late: Bob took " + number(n))
+		phone.Reply(fmt.Sprintf("C%d", n)).Expect(number(n) + " closed")
+		ann.Phone().Expect(number(n) + " is solved")
+	}
+
+	n := ann.Submit("Door does not open", "P3")
+	id := number(n)
+	phone.Expect(id, "to take").Reply(fmt.Sprintf("R%d", n)).Expect("OK, " + id + " goes to someone else")
+	phone.Reply("list").Expect("1 waiting", id)
+	phone.Reply(fmt.Sprintf("D%d", n)).Expect(id+" waiting", "Door does not open", "room 312")
+	eve.Phone().Reply(fmt.Sprint(n)).Expect(id + " is yours")
+	ann.Phone().Expect("Eve is on your request " + id)
+	eve.Phone().Reply("mine").Expect("You hold 1", id)
+	eve.Phone().Reply(fmt.Sprintf("note %d the lock is dry", n)).Expect("Noted on " + id)
+	eve.Phone().Reply(fmt.Sprintf("release %d", n)).Expect(id + " is back in the queue")
+	ann.Phone().Expect("Eve had to hand back " + id)
+	eve.Phone().Reply("undo").Expect("Undone: " + id)
+	ann.Phone().Expect("Eve is on your request " + id)
+	eve.Phone().Reply("help").Expect("142 take")
+	eve.Phone().Reply(fmt.Sprintf("done %d oiled it", n)).Expect(id + " closed")
+	ann.Phone().Expect(id+" is solved (Eve)", "oiled it").Reply("NO").Expect(id + " is open again and Eve has been told")
+	eve.Phone().Allow("Ann Lee on " + id)
+	desk.Await(n, "assigned", "eve")
+	phone.Reply("9999").Expect("There is no ticket #9999")
+	phone.Reply("who").Expect("Busy: Eve " + id)
+}
+
+// strangers get one answer a day and no service, on both channels.
+func strangers(t *testing.T, desk *Desk) {
+	ann := desk.Person("ann")
+	ann.Phone().Allow("we have your request")
+	n := ann.Submit("Not for strangers", "P3")
+	aside(desk, "to take")
+	stranger := desk.Stranger("+447700900999")
+	stranger.Reply(fmt.Sprint(n)).Expect("I do not know this number")
+	stranger.Reply("list").Reply(fmt.Sprintf("take %d", n))
+	desk.Settle()
+	if got := stranger.Count(); got != 1 {
+		t.Errorf("the stranger got %d messages:\n%s", got, stranger.story())
+	}
+	if got := desk.Ticket(n); got.Status != "new" {
+		t.Errorf("the stranger made it %s", got.Status)
+	}
+}
