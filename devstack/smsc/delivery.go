@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"deskbell/gateway"
 	"deskbell/gateway/sms"
 
 	"github.com/fiorix/go-smpp/smpp/pdu"
@@ -46,16 +45,16 @@ func (s *Server) decideFates() {
 	var fates []record
 	s.mu.Lock()
 	for _, seg := range s.waiting {
-		state := gateway.Delivered
+		state := delivered
 		switch {
 		case seg.answering && mode != receiptsBefore:
 			continue
 		case !seg.Expires.IsZero() && !now.Before(seg.Expires):
-			state = gateway.Expired
+			state = expired
 		case !s.phone(seg.Phone).on:
 			continue
 		case mode == receiptsFailed:
-			state = gateway.Failed
+			state = failed
 		}
 		r := record{Op: opFate, ID: seg.ID, Phone: seg.Phone, State: string(state), Wanted: seg.Wanted && mode != receiptsNone}
 		if mode == receiptsLate {
@@ -174,22 +173,22 @@ func typedMessage(r record, helpdesk string, text sms.Text, i int, body []byte) 
 }
 
 // receiptWords are stat, err and message_state of a receipt.
-var receiptWords = map[gateway.State]struct {
+var receiptWords = map[fate]struct {
 	word, code string
 	number     byte
 }{
-	gateway.Delivered: {"DELIVRD", "000", 2},
-	gateway.Expired:   {"EXPIRED", "001", 3},
-	gateway.Failed:    {"UNDELIV", "027", 5},
+	delivered: {"DELIVRD", "000", 2},
+	expired:   {"EXPIRED", "001", 3},
+	failed:    {"UNDELIV", "027", 5},
 }
 
 // receiptMessage is a segment's receipt on the wire (SMPP 3.4, appendix B, and
 // the optional parameters).
-func receiptMessage(seg *segment, fate record) sms.ShortMessage {
-	w := receiptWords[gateway.State(fate.State)]
-	delivered := 0
-	if fate.State == string(gateway.Delivered) {
-		delivered = 1
+func receiptMessage(seg *segment, r record) sms.ShortMessage {
+	w := receiptWords[fate(r.State)]
+	count := 0
+	if r.State == string(delivered) {
+		count = 1
 	}
 	text := []rune(sms.DecodeText(seg.Coding, seg.Data))
 	begin, err := sms.EncodeText(string(text[:min(len(text), 20)]), 0)
@@ -197,13 +196,13 @@ func receiptMessage(seg *segment, fate record) sms.ShortMessage {
 		begin.Bodies = [][]byte{nil}
 	}
 	body := fmt.Appendf(nil, "id:%s sub:001 dlvrd:%03d submit date:%s done date:%s stat:%s err:%s text:",
-		seg.ID, delivered, seg.At.Format("0601021504"), fate.At.Format("0601021504"), w.word, w.code)
+		seg.ID, count, seg.At.Format("0601021504"), r.At.Format("0601021504"), w.word, w.code)
 	m := sms.ShortMessage{
 		Source: sms.NumberAddress(seg.Phone), Dest: sms.NumberAddress(seg.Peer), ESMClass: 0x04,
 		Body: append(body, begin.Bodies[0]...), TLVs: pdutlv.Map{},
 	}
 	_ = m.TLVs.Set(pdutlv.TagReceiptedMessageID, pdutlv.CString(seg.ID))
 	_ = m.TLVs.Set(pdutlv.TagMessageStateOption, w.number)
-	_ = m.TLVs.Set(StampTag, []byte(sms.AbsoluteTime(fate.At)))
+	_ = m.TLVs.Set(StampTag, []byte(sms.AbsoluteTime(r.At)))
 	return m
 }

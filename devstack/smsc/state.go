@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
-	"deskbell/gateway"
 	"deskbell/gateway/sms"
 )
 
@@ -26,10 +26,20 @@ type Message struct {
 	taken map[int]bool
 }
 
+// fate is what became of a segment, in the words of a receipt.
+type fate string
+
+const (
+	sent      fate = "sent"
+	delivered fate = "delivered"
+	expired   fate = "expired"
+	failed    fate = "failed"
+)
+
 // segment is one submit_sm of the helpdesk.
 type segment struct {
 	record
-	state     gateway.State
+	state     fate
 	receipted bool
 	answering bool          // its submit_sm_resp is not written yet
 	early     chan struct{} // closed when its receipt, sent before that response, is acknowledged
@@ -115,7 +125,7 @@ func (st *state) apply(r record) {
 	case opSubmitted:
 		st.submitted(r)
 	case opFate:
-		st.fate(r)
+		st.decided(r)
 	case opReceipted:
 		st.receipted(r)
 	case opTyped:
@@ -135,19 +145,19 @@ func (st *state) addRow(row *LedgerRow) {
 // submitted takes a segment. Segments of one text are one entry, shown when all
 // are there.
 func (st *state) submitted(r record) {
-	seg := &segment{record: r, state: gateway.Sent}
+	seg := &segment{record: r, state: sent}
 	st.segments[r.ID] = seg
 	st.waiting = append(st.waiting, seg)
 	p := st.phone(r.Phone)
 	total := max(r.Total, 1)
 	st.addRow(&LedgerRow{
-		ID: r.ID, Direction: "out", Phone: r.Phone, Peer: r.Peer, At: r.At, State: string(gateway.Sent),
+		ID: r.ID, Direction: "out", Phone: r.Phone, Peer: r.Peer, At: r.At, State: string(sent),
 		Text: sms.DecodeText(r.Coding, r.Data), Part: r.Number, Parts: total,
 	})
 	m := p.incomplete(r)
 	if m == nil {
 		m = &Message{
-			ID: r.ID, Direction: "out", At: r.At, Segments: total, Encoding: encodingName(r.Coding), Receipt: string(gateway.Sent),
+			ID: r.ID, Direction: "out", At: r.At, Segments: total, Encoding: encodingName(r.Coding), Receipt: string(sent),
 			from: r.Peer, ref: r.Ref, parts: make([]*segment, total),
 		}
 		p.messages = append(p.messages, m)
@@ -179,16 +189,18 @@ func (m *Message) complete() bool {
 	return true
 }
 
+// join decodes neighbours of one coding together: a character may be cut in two.
 func (m *Message) join() string {
-	parts := make([]gateway.Part, len(m.parts))
+	var text strings.Builder
+	var run []byte
 	for i, seg := range m.parts {
-		parts[i] = gateway.Part{Number: i + 1, Total: len(m.parts), Coding: seg.Coding, Data: seg.Data}
+		run = append(run, seg.Data...)
+		if i+1 == len(m.parts) || m.parts[i+1].Coding != seg.Coding {
+			text.WriteString(sms.DecodeText(seg.Coding, run))
+			run = nil
+		}
 	}
-	text, err := sms.Join(parts)
-	if err != nil {
-		return err.Error()
-	}
-	return text
+	return text.String()
 }
 
 func encodingName(coding byte) string {
@@ -204,14 +216,14 @@ func encodingName(coding byte) string {
 }
 
 // worst orders the fates of a text's segments.
-var worst = map[gateway.State]int{gateway.Delivered: 0, gateway.Sent: 1, gateway.Expired: 2, gateway.Failed: 3}
+var worst = map[fate]int{delivered: 0, sent: 1, expired: 2, failed: 3}
 
-func (st *state) fate(r record) {
+func (st *state) decided(r record) {
 	seg := st.segments[r.ID]
-	if seg == nil || seg.state != gateway.Sent {
+	if seg == nil || seg.state != sent {
 		return
 	}
-	seg.state = gateway.State(r.State)
+	seg.state = fate(r.State)
 	st.rows[r.ID].State = r.State
 	for i, other := range st.waiting {
 		if other == seg {
@@ -219,10 +231,10 @@ func (st *state) fate(r record) {
 			break
 		}
 	}
-	whole := gateway.Delivered
+	whole := delivered
 	for _, part := range seg.message.parts {
 		if part == nil {
-			whole = gateway.Sent
+			whole = sent
 		} else if worst[part.state] > worst[whole] {
 			whole = part.state
 		}
@@ -252,7 +264,7 @@ func (st *state) write(r record) {
 	}
 	m := &Message{
 		ID: r.ID, Direction: "in", Text: r.Text, At: r.At, Segments: len(text.Bodies),
-		Encoding: encodingName(text.Coding), Receipt: string(gateway.Sent), taken: map[int]bool{},
+		Encoding: encodingName(text.Coding), Receipt: string(sent), taken: map[int]bool{},
 	}
 	p := st.phone(r.Phone)
 	p.messages = append(p.messages, m)
@@ -281,7 +293,7 @@ func (st *state) taken(r record) {
 	}
 	m.taken[r.Number] = true
 	if len(m.taken) == m.Segments {
-		m.Receipt = string(gateway.Delivered)
+		m.Receipt = string(delivered)
 		st.rows[r.ID].State = "taken"
 	}
 }
