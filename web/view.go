@@ -140,9 +140,12 @@ func (v viewer) view(b desk.Board) board {
 		out.Headline.Oldest = age(b.At.Sub(oldest))
 	}
 	for _, a := range b.Agents {
+		if !a.OnDuty && len(a.Holding) == 0 && a.Presence != "away" {
+			continue // off duty, or only on call
+		}
 		p := v.person(a, claimed, b.At)
 		out.People = append(out.People, p)
-		if p.State == "free" {
+		if p.State == "free" && a.OnDuty {
 			out.Headline.Free = append(out.Headline.Free, p.Name)
 		}
 	}
@@ -200,15 +203,12 @@ func (v viewer) working(t ticket.Ticket, now time.Time) working {
 }
 
 func (v viewer) person(a desk.AgentView, claimed map[int]time.Time, now time.Time) person {
-	p := person{Name: a.Name, State: "free", Channel: inChat, Note: a.Reason}
+	p := person{Name: a.Name, State: "free", Channel: reachWords[a.Via], Note: a.Reason}
 	switch a.Presence {
 	case "away":
 		p.State, p.Since = "away", v.at(a.Since, now)
 	case "busy":
 		p.State = "busy"
-	case "available":
-	default:
-		p.Channel = "by text message"
 	}
 	if len(a.Holding) == 0 {
 		return p

@@ -152,10 +152,10 @@ func fullBoard() desk.Board {
 			waitingTicket(144, ticket.P3, "Guest Wi-Fi password", 0, time.Time{})},
 		Working: []ticket.Ticket{passed, asked, snoozed, held(134, ticket.P2, "Laptop does not start", bob, 50)},
 		Agents: []desk.AgentView{
-			{ID: "bob", Name: "Bob Ray", Presence: "available", Since: ago(200), Holding: []int{137, 134}},
-			{ID: "eve", Name: "Eve Lund", Presence: "away", Reason: "lunch", Since: ago(15)},
-			{ID: "tom", Name: "Tom Ives", Presence: "available"}, {ID: "liz", Name: "Liz Moor", Presence: "busy", Reason: "in a call"},
-			{ID: "sam", Name: "Sam Otto", Presence: "offline"}},
+			{ID: "bob", Name: "Bob Ray", Presence: "available", Via: "im", OnDuty: true, Since: ago(200), Holding: []int{137, 134}},
+			{ID: "eve", Name: "Eve Lund", Presence: "away", Via: "im", OnDuty: true, Reason: "lunch", Since: ago(15)},
+			{ID: "tom", Name: "Tom Ives", Presence: "available", Via: "im", OnDuty: true}, {ID: "liz", Name: "Liz Moor", Presence: "busy", Via: "im", OnDuty: true, Reason: "in a call"},
+			{ID: "sam", Name: "Sam Otto", Presence: "offline", Via: "sms", OnDuty: true}},
 		OnCall:   desk.OnCallView{People: []string{"joe", "mia"}, Until: now.Add(48 * time.Hour)},
 		Names:    map[string]string{"joe": "Joe Ash", "mia": "Mia Kerr", "ann": "Ann Secret", "bob": "Bob Ray", "eve": "Eve Lund"},
 		Gateways: []desk.GatewayView{{Channel: "sms", Up: true, Since: ago(600), Backlog: 2}, {Channel: "im", Since: ago(1)}},
@@ -203,7 +203,7 @@ func TestHeadline(t *testing.T) {
 	t.Parallel()
 	free := func(names ...string) (out []desk.AgentView) {
 		for _, n := range names {
-			out = append(out, desk.AgentView{ID: n, Name: n, Presence: "available"})
+			out = append(out, desk.AgentView{ID: n, Name: n, Presence: "available", Via: "im", OnDuty: true})
 		}
 		return out
 	}
@@ -215,7 +215,7 @@ func TestHeadline(t *testing.T) {
 		{desk.Board{}, "Nothing waits; nobody is free."},
 		{desk.Board{Agents: free("Bob")}, "Nothing waits; Bob is free."},
 		{desk.Board{Waiting: []ticket.Ticket{p3}, Agents: free("Bob", "Eve", "Tom")}, "1 ticket waits, the oldest for 2 h 10 min; Bob, Eve and Tom are free."},
-		{desk.Board{Waiting: []ticket.Ticket{p1}, Agents: []desk.AgentView{{Name: "Bob", Presence: "unknown"}}}, `<span class="urgent">1 urgent ticket waits</span>, the oldest for 5 min; Bob is free.`},
+		{desk.Board{Waiting: []ticket.Ticket{p1}, Agents: []desk.AgentView{{Name: "Bob", Presence: "unknown", Via: "sms", OnDuty: true}}}, `<span class="urgent">1 urgent ticket waits</span>, the oldest for 5 min; Bob is free.`},
 		{desk.Board{Agents: free("A", "B", "C", "D", "E")}, "Nothing waits; A, B, C and 2 more are free."},
 		{desk.Board{Waiting: []ticket.Ticket{p1, p1, p3, p3}}, `<span class="urgent">2 urgent tickets wait</span> and 2 more, the oldest for 2 h 10 min; nobody is free.`},
 	} {

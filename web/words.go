@@ -9,7 +9,8 @@ import (
 	"deskbell/ticket"
 )
 
-const inChat = "in chat"
+// reachWords say how somebody is reached now.
+var reachWords = map[string]string{"im": "in chat", "sms": "by text message", "": "not reachable"}
 
 var priorityWords = map[ticket.Priority]string{ticket.P1: "urgent", ticket.P2: "high", ticket.P3: "normal", ticket.P4: "low"}
 
