@@ -24,6 +24,12 @@ import (
 // 20-60 ms on a working engine.
 const actPatience = 10 * time.Second
 
+// errUnstarted says that a ticket was just submitted, and its workflow is about
+// to start; startSoon is how long that takes, at a guess.
+var errUnstarted = fmt.Errorf("%w: its workflow has not started", ErrUndecided)
+
+const startSoon = 20 * time.Millisecond
+
 // Do has a verb done and returns the ticket. A *ticket.Refusal says why not.
 func (d *Desk) Do(ctx context.Context, a Act) (ticket.Ticket, error) {
 	t, err := d.do(ctx, a)
@@ -47,11 +53,17 @@ func (d *Desk) do(ctx context.Context, a Act) (ticket.Ticket, error) {
 		WorkflowID: workflows.ID(a.Number), UpdateID: c.ID, UpdateName: workflows.CommandUpdate,
 		Args: []any{c}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	}
-	handle, err := d.Engine.UpdateWorkflow(ctx, update)
-	if _, ended := errors.AsType[*serviceerror.NotFound](err); ended {
-		return d.doAfterEnd(ctx, c, a.Number, update)
+	for {
+		handle, err := d.Engine.UpdateWorkflow(ctx, update)
+		if _, absent := errors.AsType[*serviceerror.NotFound](err); !absent {
+			return d.outcome(ctx, handle, err)
+		}
+		t, err := d.doAfterEnd(ctx, c, a.Number, update)
+		if !errors.Is(err, errUnstarted) || ctx.Err() != nil {
+			return t, err
+		}
+		wait(ctx, nil, startSoon)
 	}
-	return d.outcome(ctx, handle, err)
 }
 
 func (d *Desk) outcome(ctx context.Context, handle client.WorkflowUpdateHandle, err error) (ticket.Ticket, error) {
@@ -93,7 +105,7 @@ func (d *Desk) afterEnd(ctx context.Context, c ticket.Command, number int) (t ti
 		return t, false, outside(err)
 	}
 	if t.Version == 0 {
-		return t, false, ErrUndecided // its workflow has not started yet
+		return t, false, errUnstarted
 	}
 	for _, id := range commands {
 		if id == c.ID {
