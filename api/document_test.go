@@ -102,7 +102,9 @@ func TestDocumentNamesEveryRoute(t *testing.T) {
 	var doc struct {
 		OpenAPI    string
 		Paths      map[string]map[string]struct{ Responses map[string]any }
-		Components struct{ Schemas map[string]struct{ Properties map[string]any } }
+		Components struct {
+			Schemas map[string]struct{ Properties map[string]any }
+		}
 	}
 	if err := yaml.Unmarshal(a.Body.Bytes(), &doc); err != nil {
 		t.Fatal(err)
