@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"deskbell/gateway"
 	"deskbell/store"
 	"deskbell/ticket"
 	"deskbell/workflows"
@@ -35,4 +36,13 @@ func (d *Desk) MoveClock(ctx context.Context, offset time.Duration) error {
 			return nil
 		}
 	}
+}
+
+// sentAt is when a message was sent, on the desk's clock; zero when the network
+// does not tell. A chat server stamps with the machine's time, which no test moves.
+func (d *Desk) sentAt(m store.Inbound) time.Time {
+	if d.TestClock == nil || m.SentAt.IsZero() || m.Channel != gateway.IM {
+		return m.SentAt
+	}
+	return m.SentAt.Add(d.TestClock.Offset())
 }

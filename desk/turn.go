@@ -125,8 +125,9 @@ func (t *turn) before(ctx context.Context, c ticket.Command, number int) (answer
 	if err != nil {
 		return false, err
 	}
-	travelled := t.row.KeptAt.Sub(t.row.SentAt)
-	if n := len(tk.Recent); !t.row.SentAt.IsZero() && travelled > lateMessage && n > 0 && tk.Recent[n-1].At.After(t.row.SentAt) {
+	sent := t.desk.sentAt(t.row)
+	travelled := t.row.KeptAt.Sub(sent)
+	if n := len(tk.Recent); !sent.IsZero() && travelled > lateMessage && n > 0 && tk.Recent[n-1].At.After(sent) {
 		return true, t.say(ctx, "err_expired", map[string]string{"age": notice.Age(travelled, t.person.Language), "guess": clip(t.row.Text, 40)}, nil)
 	}
 	limit := t.desk.Policy.Held()

@@ -42,6 +42,7 @@ const stopIn = 15 * time.Second
 type stack struct {
 	cmd      devCmd
 	log      *slog.Logger
+	clock    clock.Clock
 	state    *devstack.State
 	ports    *devstack.Ports
 	people   roster.File
@@ -86,7 +87,7 @@ func (c devCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	s := &stack{cmd: c, log: log, state: state, progress: newProgress(os.Stdout)}
+	s := &stack{cmd: c, log: log, clock: present(), state: state, progress: newProgress(os.Stdout)}
 	defer s.down()
 	if s.ports, err = state.Ports(c.Ports); err != nil {
 		return err
@@ -128,7 +129,7 @@ func (s *stack) run(ctx context.Context) error {
 	if s.noIM != nil {
 		roles = []string{config.API, config.Tickets, config.SMS}
 	}
-	sys, err := newSystem(ctx, s.config, roles, pol, s.log)
+	sys, err := newSystem(ctx, s.config, roles, pol, s.clock, s.log)
 	if err != nil {
 		return err
 	}
@@ -369,7 +370,7 @@ func (s *stack) phones(ctx context.Context) error {
 	local := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 	server, err := smsc.Start(ctx, smsc.Config{
 		Dir: s.state.Path("smsc"), SMPPAddr: local(smpp), HTTPAddr: local(web), SystemID: "deskbell", Password: password, Number: demoNumber,
-		People: phones, Clock: clock.System{}, Log: s.log, Mount: s.pages,
+		People: phones, Clock: s.clock, Log: s.log, Mount: s.pages,
 	})
 	if err != nil {
 		return err

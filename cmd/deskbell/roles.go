@@ -48,15 +48,9 @@ type system struct {
 
 // newSystem connects what the roles need. The database must answer; the engine
 // may come later.
-func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Policy, log *slog.Logger) (*system, error) {
-	s := &system{config: c, roles: roles, holder: holderName(), log: log, zone: time.Local}
-	var now clock.Clock = clock.System{}
-	var movable *clock.Movable
-	if os.Getenv("DESKBELL_TEST_CLOCK") != "" {
-		movable = &clock.Movable{}
-		now = movable
-	}
-	s.clock = now
+func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Policy, now clock.Clock, log *slog.Logger) (*system, error) {
+	s := &system{config: c, roles: roles, holder: holderName(), clock: now, log: log, zone: time.Local}
+	movable, _ := now.(*clock.Movable)
 	var err error
 	if s.store, err = store.Open(ctx, c.Database.Reveal(), now, log); err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
@@ -81,6 +75,14 @@ func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Po
 		URL: c.PublicURL, Org: "Deskbell", Number: number, Join: sms.Join,
 	})
 	return s, nil
+}
+
+// present is the clock of a process: the machine's, or one that a test moves.
+func present() clock.Clock {
+	if os.Getenv("DESKBELL_TEST_CLOCK") != "" {
+		return &clock.Movable{}
+	}
+	return clock.System{}
 }
 
 func holderName() string {

@@ -30,7 +30,7 @@ func (s serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("DESKBELL_POLICY_FILE: %w", err)
 	}
-	sys, err := newSystem(ctx, c, roles, p, log)
+	sys, err := newSystem(ctx, c, roles, p, present(), log)
 	if err != nil {
 		return err
 	}
