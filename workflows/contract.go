@@ -27,9 +27,12 @@ const (
 	ClockSignal = "clock"
 )
 
-// RefusedType is the type of the application error that carries a
-// *ticket.Refusal as its details.
-const RefusedType = "refused"
+// Types of an update's application errors: a refusal, with a ticket.Refusal as
+// its details, and a command that the ticket does not understand.
+const (
+	RefusedType = "refused"
+	InvalidType = "invalid"
+)
 
 // ID is the id of a ticket's workflow.
 func ID(number int) string { return "ticket-" + strconv.Itoa(number) }
@@ -79,9 +82,8 @@ func Attributes(t ticket.Ticket) []temporal.SearchAttributeUpdate {
 		TicketStatus.ValueSet(string(t.Status)),
 		TicketPriority.ValueSet(priority),
 		TicketEscalation.ValueSet(int64(t.Reached)),
-		TicketChannel.ValueSet(t.Channel),
+		keyword(TicketChannel, t.Channel), keyword(TicketAssignee, t.Assignee.ID), keyword(TicketGroup, t.Group),
 	}
-	updates = append(updates, keyword(TicketAssignee, t.Assignee.ID), keyword(TicketGroup, t.Group))
 	if due := t.DueAt(); !due.IsZero() {
 		return append(updates, TicketDue.ValueSet(due))
 	}

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -25,54 +26,112 @@ func withOptions(ctx workflow.Context, summary string, change ...func(*workflow.
 	return workflow.WithActivityOptions(ctx, o)
 }
 
-// dispatch starts what is to be done in the world: one lookup, one projection
-// and any number of notices may be under way at once. None holds up another.
+// looking is a lookup under way.
+type looking struct {
+	ticket.Lookup
+	found workflow.Future
+}
+
+// serves tells whether the lookup was started for this alarm.
+func (l looking) serves(a ticket.Alarm) bool {
+	return slices.Contains(l.Alarms, a.Kind) && !a.At.After(l.At)
+}
+
+// lane is a way to people that keeps its order: one batch of it is under way at a
+// time. Pages have lanes of their own, so that they wait behind nothing else.
+type lane struct {
+	via  string
+	page bool
+}
+
+// lanes are all of them, with the task queue of each.
+var lanes = [...]struct {
+	lane
+	queue string
+}{{lane{"sms", true}, SMSQueue}, {lane{"im", true}, IMQueue}, {lane{"sms", false}, SMSQueue}, {lane{"im", false}, IMQueue}}
+
+// telling is a batch of notices under way.
+type telling struct {
+	lane
+	notices []ticket.Notice
+	done    workflow.Future
+}
+
+// projecting is the projection under way.
+type projecting struct {
+	events []ticket.Event
+	done   workflow.Future
+}
+
+// armed is the one timer.
+type armed struct {
+	ticket.Alarm
+	fired  workflow.Future
+	cancel workflow.CancelFunc
+}
+
+// dispatch starts what is to be done in the world. Lookups, a projection and
+// notices may be under way at once; none holds up another, except that what a
+// submission brings with it waits for the first lookup: then one batch and one
+// projection do for both.
 func (d *driver) dispatch(ctx workflow.Context) {
-	d.tell(ctx)
 	d.look(ctx)
-	d.projectOnce(ctx)
+	if opening := d.Ticket.Version == 1 && len(d.lookups) > 0; !opening {
+		d.tell(ctx)
+		d.projectOnce(ctx)
+	}
 	d.arm(ctx)
 }
 
-// tell hands the outbox over, one activity per channel.
+// tell hands the outbox over, in one batch per lane. What nobody needs any more
+// is dropped.
 func (d *driver) tell(ctx workflow.Context) {
-	outbox := d.Outbox
-	d.Outbox = nil
-	for _, channel := range []struct{ via, queue string }{{"sms", SMSQueue}, {"im", IMQueue}} {
-		var batch []ticket.Notice
-		urgent := false
-		for _, n := range outbox {
-			if n.To.Via == channel.via && d.Ticket.Wanted(n) {
+	d.Outbox = slices.DeleteFunc(d.Outbox, func(n ticket.Notice) bool { return !d.Ticket.Wanted(n) })
+	for _, l := range lanes {
+		if slices.ContainsFunc(d.telling, func(t telling) bool { return t.lane == l.lane }) {
+			continue
+		}
+		var batch, rest []ticket.Notice
+		for _, n := range d.Outbox {
+			if (lane{n.To.Via, n.Page}) == l.lane {
 				batch = append(batch, n)
-				urgent = urgent || n.Page
+			} else {
+				rest = append(rest, n)
 			}
 		}
 		if len(batch) == 0 {
 			continue
 		}
+		d.Outbox = rest
 		o := withOptions(ctx, notice.Activity(batch), func(o *workflow.ActivityOptions) {
-			o.TaskQueue = channel.queue
-			if urgent {
+			o.TaskQueue = l.queue
+			if l.page {
 				o.Priority = temporal.Priority{PriorityKey: 1}
 			}
 		})
 		in := activities.NotifyInput{Ticket: d.Ticket.Facts(), Notices: batch, Now: d.now(ctx)}
-		d.telling = append(d.telling, workflow.ExecuteActivity(o, (*activities.Notices)(nil).Notify, in))
+		d.telling = append(d.telling, telling{l.lane, batch, workflow.ExecuteActivity(o, (*activities.Notices)(nil).Notify, in)})
 	}
 }
 
 // look asks the world what the ticket needs to know now.
 func (d *driver) look(ctx workflow.Context) {
-	if d.lookup != nil {
-		return
-	}
 	now := d.now(ctx)
-	l, ok := d.Ticket.Lookup(now)
+	l, ok := d.unserved().Lookup(now)
 	if !ok {
 		return
 	}
 	o := withOptions(ctx, notice.Lookup(l))
-	d.lookup = &looking{l, workflow.ExecuteActivity(o, (*activities.Tickets)(nil).Prepare, activities.PrepareInput{Lookup: l, Now: now})}
+	d.lookups = append(d.lookups, looking{l, workflow.ExecuteActivity(o, (*activities.Tickets)(nil).Prepare, activities.PrepareInput{Lookup: l, Now: now})})
+}
+
+// unserved is the ticket without the alarms for which a lookup is under way.
+func (d *driver) unserved() ticket.Ticket {
+	t := d.Ticket
+	t.Alarms = slices.DeleteFunc(slices.Clone(t.Alarms), func(a ticket.Alarm) bool {
+		return slices.ContainsFunc(d.lookups, func(l looking) bool { return l.serves(a) })
+	})
+	return t
 }
 
 // projectOnce writes the read model unless that is under way; then what happens
@@ -82,18 +141,22 @@ func (d *driver) projectOnce(ctx workflow.Context) {
 		return
 	}
 	in := activities.Projection{Ticket: d.Ticket, Events: d.Unprojected, Commands: d.Commands}
+	d.project = &projecting{in.Events, workflow.ExecuteActivity(withOptions(ctx, "write the read model"), (*activities.Tickets)(nil).Project, in)}
 	d.Unprojected = nil
-	d.project = workflow.ExecuteActivity(withOptions(ctx, "write the read model"), (*activities.Tickets)(nil).Project, in)
 }
 
 // arm keeps one timer, for the ticket's next alarm. What is being looked up is
 // not waited for.
 func (d *driver) arm(ctx workflow.Context) {
-	next, ok := d.next()
-	if d.alarm != nil && (!ok || d.alarm.Alarm != next || d.alarm.fired.IsReady()) {
-		d.disarm()
+	next, ok := d.unserved().Due()
+	if d.alarm != nil {
+		if ok && d.alarm.Alarm == next {
+			return
+		}
+		d.alarm.cancel()
+		d.alarm = nil
 	}
-	if !ok || d.alarm != nil {
+	if !ok {
 		return
 	}
 	timerCtx, cancel := workflow.WithCancel(ctx)
@@ -101,58 +164,40 @@ func (d *driver) arm(ctx workflow.Context) {
 	d.alarm = &armed{next, workflow.NewTimerWithOptions(timerCtx, wait, workflow.TimerOptions{Summary: notice.Timer(next)}), cancel}
 }
 
-func (d *driver) disarm() {
-	if d.alarm != nil {
-		d.alarm.cancel()
-		d.alarm = nil
-	}
-}
-
-// next is the earliest alarm that is not being looked up already.
-func (d *driver) next() (ticket.Alarm, bool) {
-	t := d.Ticket
-	if d.lookup != nil {
-		t = t.Without(d.lookup.Alarms)
-	}
-	return t.Due()
-}
-
-// collect takes the results that are there.
+// collect takes the results that are there. An activity is tried until it
+// succeeds, so an error is a defect, or an operator's hand in the Temporal UI.
 func (d *driver) collect(ctx workflow.Context) {
+	failed := func(what string, err error) {
+		if err != nil {
+			workflow.GetLogger(ctx).Error(what+" failed", "error", err)
+		}
+	}
 	if d.alarm != nil && d.alarm.fired.IsReady() {
 		d.alarm = nil
 	}
-	if d.lookup != nil && d.lookup.found.IsReady() {
-		var found ticket.Findings
-		err := d.lookup.found.Get(ctx, &found)
-		l := d.lookup.Lookup
-		d.lookup = nil
-		if err != nil {
-			workflow.GetLogger(ctx).Error("lookup failed", "error", err)
-		} else {
-			before := d.Ticket
-			after, events, _ := ticket.Apply(before, ticket.Found(l, found), d.now(ctx))
-			d.Ticket = after
-			d.note(before, events)
+	d.lookups = slices.DeleteFunc(d.lookups, func(l looking) bool {
+		if !l.found.IsReady() {
+			return false
 		}
-	}
-	if d.project != nil && d.project.IsReady() {
-		if err := d.project.Get(ctx, nil); err != nil {
-			workflow.GetLogger(ctx).Error("projection failed", "error", err)
+		var f ticket.Findings
+		err := l.found.Get(ctx, &f)
+		if err == nil {
+			err = d.change(ctx, ticket.Found(l.Lookup, f))
 		}
+		failed("lookup", err)
+		return true
+	})
+	if d.project != nil && d.project.done.IsReady() {
+		failed("projection", d.project.done.Get(ctx, nil))
 		d.project = nil
 	}
-	under := d.telling[:0]
-	for _, f := range d.telling {
-		if !f.IsReady() {
-			under = append(under, f)
-			continue
+	d.telling = slices.DeleteFunc(d.telling, func(t telling) bool {
+		if !t.done.IsReady() {
+			return false
 		}
-		if err := f.Get(ctx, nil); err != nil {
-			workflow.GetLogger(ctx).Error("notice failed", "error", err)
-		}
-	}
-	d.telling = under
+		failed("notice", t.done.Get(ctx, nil))
+		return true
+	})
 }
 
 // list writes the search attributes when one of them changed: one event per

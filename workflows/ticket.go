@@ -34,7 +34,8 @@ func Ticket(ctx workflow.Context, in Input) (State, error) {
 	return d.run(ctx)
 }
 
-// driver holds a run's state. Handlers never yield, so nothing here needs a lock.
+// driver holds a run's state. No handler yields once the ticket is there, so
+// nothing here needs a lock.
 type driver struct {
 	State
 	started   time.Time
@@ -42,26 +43,15 @@ type driver struct {
 	testClock bool
 	commands  workflow.ReceiveChannel
 	clock     workflow.ReceiveChannel
-	listed    row // the search attributes as last written
+	loaded    bool // the ticket is there
+	stirred   bool // something happened since the loop last ran
+	cancelled bool // a cancellation from outside was carried out
+	listed    row  // the search attributes as last written
 
 	alarm   *armed
-	lookup  *looking
-	project workflow.Future
-	telling []workflow.Future
-	aborted bool
-}
-
-// armed is the one timer.
-type armed struct {
-	ticket.Alarm
-	fired  workflow.Future
-	cancel workflow.CancelFunc
-}
-
-// looking is the lookup under way.
-type looking struct {
-	ticket.Lookup
-	found workflow.Future
+	lookups []looking
+	telling []telling
+	project *projecting
 }
 
 func newDriver(ctx workflow.Context, in Input) (*driver, error) {
@@ -73,20 +63,15 @@ func newDriver(ctx workflow.Context, in Input) (*driver, error) {
 	if in.TestClock != nil {
 		d.testClock, d.offset = true, *in.TestClock
 	}
-	if err := d.begin(ctx, in); err != nil {
-		return nil, err
-	}
 	if err := workflow.SetQueryHandler(ctx, SnapshotQuery, func() (State, error) { return d.State, nil }); err != nil {
 		return nil, err
 	}
-	err := workflow.SetUpdateHandlerWithOptions(ctx, CommandUpdate,
-		func(ctx workflow.Context, c ticket.Command) (Reply, error) {
-			// The engine runs an update before earlier signals; first come, first served.
-			d.drain(ctx)
-			return d.apply(ctx, c)
-		},
-		workflow.UpdateHandlerOptions{Description: "somebody's command on this ticket", Validator: func(ctx workflow.Context, c ticket.Command) error { return d.validate(ctx, c) }})
-	return d, err
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, CommandUpdate, d.update, workflow.UpdateHandlerOptions{
+		Description: "somebody's command on this ticket", Validator: d.validate,
+	}); err != nil {
+		return nil, err
+	}
+	return d, d.begin(ctx, in)
 }
 
 func (d *driver) begin(ctx workflow.Context, in Input) error {
@@ -95,9 +80,8 @@ func (d *driver) begin(ctx workflow.Context, in Input) error {
 		d.State = *in.State
 		d.listed = columns(d.Ticket)
 	case in.Opening != nil:
-		var events []ticket.Event
-		d.Ticket, events = ticket.Open(*in.Opening, d.now(ctx))
-		d.note(ticket.Ticket{}, events)
+		t, events := ticket.Open(*in.Opening, d.now(ctx))
+		d.note(t, events)
 		d.know(in.Opening.CommandID)
 		d.listed = columns(d.Ticket)
 	default:
@@ -107,52 +91,52 @@ func (d *driver) begin(ctx workflow.Context, in Input) error {
 		}
 		d.Ticket, d.Commands = p.Ticket, p.Commands
 	}
-	return nil
+	d.loaded = true
+	// Updates that waited for the ticket go before the loop finds that it is over.
+	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
 }
 
 func (d *driver) now(ctx workflow.Context) time.Time { return workflow.Now(ctx).UTC().Add(d.offset) }
 
+// run is the loop: take what arrived, let time pass, hand out what is to be done,
+// and park. Nothing between two parkings yields.
 func (d *driver) run(ctx workflow.Context) (State, error) {
+	// What was handed out goes on after a cancellation: people still hear of it.
+	asked := func() bool { return ctx.Err() != nil && !d.cancelled }
+	on, _ := workflow.NewDisconnectedContext(ctx)
 	for {
-		d.drain(ctx)
-		d.tick(ctx)
-		d.dispatch(ctx)
-		if err := d.list(ctx); err != nil {
+		d.stirred = false
+		d.drain(on)
+		d.collect(on)
+		if asked() {
+			d.cancel(on)
+		}
+		d.tick(on)
+		d.dispatch(on)
+		if err := d.list(on); err != nil {
 			return State{}, err
 		}
-		d.show(ctx)
+		d.show(on)
 		if d.over() {
-			break
+			return d.State, nil
 		}
-		if d.long(ctx) && d.quiet() {
-			return State{}, d.continueAsNew(ctx)
+		if d.long(on) {
+			return State{}, d.continueAsNew(on)
 		}
-		if err := workflow.Await(ctx, func() bool { return d.ready(ctx) }); err != nil {
-			// Cancelled in the Temporal UI: a manager's cancellation.
-			ctx, _ = workflow.NewDisconnectedContext(ctx)
-			d.alarm = nil
-			d.cancel(ctx)
+		if err := workflow.Await(on, func() bool { return asked() || d.ready() }); err != nil {
+			return State{}, err
 		}
-		d.collect(ctx)
 	}
-	d.disarm()
-	return d.State, nil
 }
 
 // ready tells whether there is anything to do. It must not receive from the
 // command channel: whatever it took, a draining update handler would miss.
-func (d *driver) ready(ctx workflow.Context) bool {
-	return d.commands.Len() > 0 || d.clock.Len() > 0 || d.stirred() ||
+func (d *driver) ready() bool {
+	return d.stirred || d.commands.Len() > 0 || d.clock.Len() > 0 ||
 		d.alarm != nil && d.alarm.fired.IsReady() ||
-		d.lookup != nil && d.lookup.found.IsReady() ||
-		d.project != nil && d.project.IsReady() ||
-		slices.ContainsFunc(d.telling, workflow.Future.IsReady) ||
-		ctx.Err() != nil && !d.aborted
-}
-
-// stirred tells whether a handler changed the ticket since the loop last ran.
-func (d *driver) stirred() bool {
-	return len(d.Outbox) > 0 || len(d.Unprojected) > 0 && d.project == nil
+		d.project != nil && d.project.done.IsReady() ||
+		slices.ContainsFunc(d.lookups, func(l looking) bool { return l.found.IsReady() }) ||
+		slices.ContainsFunc(d.telling, func(t telling) bool { return t.done.IsReady() })
 }
 
 // drain applies the signals that have arrived.
@@ -171,49 +155,59 @@ func (d *driver) drain(ctx workflow.Context) {
 		if !d.commands.ReceiveAsync(&c) {
 			return
 		}
-		if _, err := d.apply(ctx, c); err != nil {
-			if _, refused := ticket.Refused(err); !refused && !temporal.IsApplicationError(err) {
-				workflow.GetLogger(ctx).Error("command not understood", "command", c.ID, "error", err)
-			}
+		err := d.apply(ctx, c)
+		if _, refused := ticket.Refused(err); err != nil && !refused {
+			workflow.GetLogger(ctx).Error("command not understood", "command", c.ID, "error", err)
 		}
 	}
 }
 
-// apply runs one command. The same command twice has no second effect.
-func (d *driver) apply(ctx workflow.Context, c ticket.Command) (Reply, error) {
-	if slices.Contains(d.Commands, c.ID) {
-		return Reply{Ticket: d.Ticket.Facts()}, nil
+// update is the door for whoever waits.
+func (d *driver) update(ctx workflow.Context, c ticket.Command) (Reply, error) {
+	if err := workflow.Await(ctx, func() bool { return d.loaded }); err != nil {
+		return Reply{}, err
 	}
-	before := d.Ticket
-	after, events, err := ticket.Apply(before, c, d.now(ctx))
-	d.know(c.ID)
-	if refusal, ok := ticket.Refused(err); ok {
-		d.Outbox = append(d.Outbox, ticket.Answer(before, c, refusal)...)
-		return Reply{}, refused(refusal)
+	// The engine runs an update before earlier signals; first come, first served.
+	d.drain(ctx)
+	if err := d.apply(ctx, c); err != nil {
+		return Reply{}, failure(err)
 	}
-	if err != nil {
-		return Reply{}, temporal.NewNonRetryableApplicationError("not a command", "invalid", err)
-	}
-	d.Ticket = after
-	d.note(before, events)
-	return Reply{Ticket: after.Facts()}, nil
+	return Reply{Ticket: d.Ticket.Facts()}, nil
 }
 
 // validate refuses for free what would be refused anyway: no event is written.
 // Only the handler may decide when earlier signals wait.
 func (d *driver) validate(ctx workflow.Context, c ticket.Command) error {
-	if d.commands.Len() > 0 || slices.Contains(d.Commands, c.ID) {
+	if !d.loaded || d.commands.Len() > 0 || slices.Contains(d.Commands, c.ID) {
 		return nil
 	}
 	_, _, err := ticket.Apply(d.Ticket, c, d.now(ctx))
-	if refusal, ok := ticket.Refused(err); ok {
-		return refused(refusal)
-	}
-	return err
+	return failure(err)
 }
 
-func refused(r *ticket.Refusal) error {
-	return temporal.NewNonRetryableApplicationError(r.Error(), RefusedType, nil, r)
+// failure is an error as the caller of an update gets it.
+func failure(err error) error {
+	if refusal, ok := ticket.Refused(err); ok {
+		return temporal.NewNonRetryableApplicationError(refusal.Error(), RefusedType, nil, *refusal)
+	}
+	if err != nil {
+		return temporal.NewNonRetryableApplicationError(err.Error(), InvalidType, nil)
+	}
+	return nil
+}
+
+// apply runs somebody's command. The same command twice has no second effect.
+func (d *driver) apply(ctx workflow.Context, c ticket.Command) error {
+	if slices.Contains(d.Commands, c.ID) {
+		return nil
+	}
+	d.know(c.ID)
+	err := d.change(ctx, c)
+	if refusal, ok := ticket.Refused(err); ok {
+		d.Outbox = append(d.Outbox, ticket.Answer(d.Ticket, c, refusal)...)
+		d.stirred = true
+	}
+	return err
 }
 
 func (d *driver) know(command string) {
@@ -226,37 +220,43 @@ func (d *driver) know(command string) {
 	}
 }
 
-// note takes what happened: events for the read model, notices for the people.
-func (d *driver) note(before ticket.Ticket, events []ticket.Event) {
-	d.Unprojected = append(d.Unprojected, events...)
-	for _, e := range events {
-		after := ticket.Evolve(before, e)
-		d.Outbox = append(d.Outbox, ticket.Notices(before, after, e)...)
-		before = after
+// change hands a command to the ticket.
+func (d *driver) change(ctx workflow.Context, c ticket.Command) error {
+	after, events, err := ticket.Apply(d.Ticket, c, d.now(ctx))
+	if err != nil {
+		return err
 	}
+	d.note(after, events)
+	return nil
+}
+
+// note takes what happened: events for the read model, notices for the people.
+func (d *driver) note(after ticket.Ticket, events []ticket.Event) {
+	before := d.Ticket
+	for _, e := range events {
+		next := ticket.Evolve(before, e)
+		d.Outbox = append(d.Outbox, ticket.Notices(before, next, e)...)
+		before = next
+	}
+	d.Ticket = after
+	d.Unprojected = append(d.Unprojected, events...)
+	d.stirred = d.stirred || len(events) > 0
 }
 
 // tick lets time pass in the ticket.
 func (d *driver) tick(ctx workflow.Context) {
-	before := d.Ticket
-	after, events, err := ticket.Apply(before, ticket.Tick(), d.now(ctx))
-	if err != nil {
+	if err := d.change(ctx, ticket.Tick()); err != nil {
 		workflow.GetLogger(ctx).Error("time does not pass", "error", err)
-		return
 	}
-	d.Ticket = after
-	d.note(before, events)
 }
 
-// cancel ends the ticket after a cancellation from outside.
+// cancel carries out a cancellation from outside, "Request Cancellation" in the
+// Temporal UI: a manager cancels the ticket.
 func (d *driver) cancel(ctx workflow.Context) {
-	if d.aborted {
-		return
-	}
-	d.aborted = true
+	d.cancelled = true
 	manager := ticket.Party{ID: "temporal", Name: "a manager"}
-	_, err := d.apply(ctx, ticket.Command{ID: "cancellation", Verb: ticket.Cancel, Actor: manager, Works: true, Manages: true})
-	if err != nil {
+	id := "cancellation/" + workflow.GetInfo(ctx).WorkflowExecution.RunID
+	if err := d.apply(ctx, ticket.Command{ID: id, Verb: ticket.Cancel, Actor: manager, Works: true, Manages: true}); err != nil {
 		workflow.GetLogger(ctx).Info("nothing to cancel", "error", err)
 	}
 }
@@ -268,17 +268,29 @@ func (d *driver) over() bool {
 
 // quiet is a point at which a run may end: nothing is under way.
 func (d *driver) quiet() bool {
-	return d.commands.Len() == 0 && len(d.Outbox) == 0 && len(d.Unprojected) == 0 &&
-		d.lookup == nil && d.project == nil && len(d.telling) == 0
+	return len(d.Outbox) == 0 && len(d.Unprojected) == 0 && len(d.lookups) == 0 && len(d.telling) == 0 && d.project == nil
 }
 
+// long tells whether to go on in a new run: at a quiet point after a while, and
+// anywhere when the engine says that it must be.
 func (d *driver) long(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
-	return info.GetContinueAsNewSuggested() || info.GetCurrentHistoryLength() > longRun || workflow.Now(ctx).Sub(d.started) > oldRun
+	old := info.GetCurrentHistoryLength() > longRun || workflow.Now(ctx).Sub(d.started) > oldRun
+	return old && d.quiet() || info.GetContinueAsNewSuggested()
 }
 
+// continueAsNew carries everything over. What is under way is handed out again by
+// the next run, which does no harm: a lookup is asked for by the ticket's alarms,
+// and a notice and an event are kept once, by their keys.
 func (d *driver) continueAsNew(ctx workflow.Context) error {
-	d.disarm()
+	var outbox []ticket.Notice
+	for _, t := range d.telling {
+		outbox = append(outbox, t.notices...)
+	}
+	d.Outbox = append(outbox, d.Outbox...)
+	if d.project != nil {
+		d.Unprojected = append(d.project.events, d.Unprojected...)
+	}
 	in := Input{State: &d.State}
 	if d.testClock {
 		in.TestClock = &d.offset
