@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"text/template"
@@ -56,34 +55,36 @@ var cardTemplate = template.Must(template.New("card").Funcs(template.FuncMap{
 {{- if .Phones}}
   Phones        {{.Phones}}
 {{- end}}
-  State         {{.StateHint}}
+  State         {{.State}}
 
   Who you can play{{if .Phones}} (a phone: {{.Phones}}/?phone=NUMBER){{end}}
-{{range .People}}    {{pad 6 .ID}}{{pad 10 .Name}}{{pad 11 (role .)}}{{pad 15 .Phone}}{{if $.Chat}}{{pad 23 .JID}}{{pad 12 .Password}}{{if $.Phones}}{{$.Phones}}/chat/{{.ID}}{{end}}{{end}}
+{{range .People}}    {{pad 6 .ID}}{{pad 10 .Name}}{{pad 11 (role .)}}{{pad 15 .Phone}}{{if and $.XMPP .JID}}{{pad 23 .JID}}{{pad 12 .Password}}{{if $.Phones}}{{$.Phones}}/chat/{{.ID}}{{end}}{{end}}
 {{end}}{{if .NoIM}}
-  No IM: {{.NoIM}}
+  No chat: {{.NoIM}}
 {{end}}
   Try this
-  1. Submit a ticket as Ann:
+  1. Submit a ticket for {{.Requester}}:
        curl -s {{.HTTP}}/v1/tickets -H 'Authorization: Bearer {{.Token}}' -H 'Content-Type: application/json' \
          -d '{"subject": "Printer on 3rd floor jams", "priority": "P3", "requester": "{{.Requester}}"}'
   2. Two agents get a text. On {{.Agent}}'s phone type the ticket's number: it is {{.Agent}}'s. Then type: done new toner
   3. Open a browser chat: that agent is now there, and gets the next offer by IM.
-  4. Do nothing: after {{.First}} the on-call phone is called, after {{.Second}} the next, after {{.Third}} the manager.
+{{- if .Steps}}
+  4. Do nothing: {{.Steps}}.
+{{- end}}
 
   Ctrl-C stops everything; tickets stay.
 
 `))
 
-func printCard(w io.Writer, r ready, noIM error, p policy.Policy) error {
-	plan := p.For(ticket.P3)
+// called are the words for whom a step calls.
+var called = map[string]string{policy.ToOnCall: "the on-call phone is called", policy.ToNext: "the next", policy.ToManager: "the manager"}
+
+func printCard(w io.Writer, r ready, noIM error, p policy.Policy, state string) error {
 	data := struct {
 		ready
-		Chat, NoIM           string
-		Requester, Agent     string
-		StateHint            string
-		First, Second, Third time.Duration
-	}{ready: r, Chat: r.XMPP, StateHint: "kept from start to start"}
+		NoIM, State, Steps string
+		Requester, Agent   string
+	}{ready: r, State: state}
 	if noIM != nil {
 		data.NoIM = noIM.Error()
 	}
@@ -95,17 +96,24 @@ func printCard(w io.Writer, r ready, noIM error, p policy.Policy) error {
 			data.Agent = person.Name
 		}
 	}
-	after := []*time.Duration{&data.First, &data.Second, &data.Third}
-	for i, step := range plan.Steps[:min(len(plan.Steps), len(after))] {
-		*after[i] = step.After
+	var steps []string
+	for _, step := range p.For(ticket.P3).Steps {
+		steps = append(steps, fmt.Sprintf("after %s %s", shortly(step.After), called[step.To]))
 	}
+	data.Steps = strings.Join(steps, ", ")
 	if err := cardTemplate.Execute(w, data); err != nil {
 		return fmt.Errorf("print the card: %w", err)
 	}
 	return nil
 }
 
-func isTerminal(f *os.File) bool {
-	stat, err := f.Stat()
-	return err == nil && stat.Mode()&os.ModeCharDevice != 0
+// shortly writes "90s" and "4h", not "1m30s" and "4h0m0s".
+func shortly(d time.Duration) string {
+	switch {
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0 && d > time.Minute:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
 }

@@ -184,9 +184,7 @@ func (c showCmd) Run(ctx context.Context) error {
 	if err := c.call(ctx, "GET", path, nil, &t); err != nil || c.JSON {
 		return err
 	}
-	var story struct {
-		Timeline []desk.Line `json:"timeline"`
-	}
+	var story []desk.Line
 	if err := c.call(ctx, "GET", path+"/timeline", nil, &story); err != nil {
 		return err
 	}
@@ -194,7 +192,7 @@ func (c showCmd) Run(ctx context.Context) error {
 	if t.Body != "" {
 		fmt.Println(visible(t.Body))
 	}
-	for _, l := range story.Timeline {
+	for _, l := range story {
 		fmt.Printf("  %s  %-12s %-10s %s %s\n", l.At.Local().Format("15:04:05"), l.Event, l.Actor, visible(l.Text), visible(l.Detail))
 	}
 	return nil

@@ -504,5 +504,5 @@ func (s *stack) announce(p policy.Policy) error {
 			return fmt.Errorf("--ready: %w", err)
 		}
 	}
-	return printCard(os.Stdout, s.ready, s.noIM, p)
+	return printCard(os.Stdout, s.ready, s.noIM, p, s.state.Dir())
 }
