@@ -57,9 +57,26 @@ func Activity(batch []ticket.Notice) string {
 	}
 	parts := make([]string, len(order))
 	for i, m := range order {
-		parts[i] = string(m) + " to " + strings.Join(to[m], ", ")
+		parts[i] = plainly(m) + " to " + strings.Join(to[m], ", ")
 	}
 	return cutBytes(strings.Join(parts, "; "), maxSummary)
+}
+
+// plain is what the notices are to whoever reads a ticket's history.
+var plain = map[ticket.Message]string{
+	"take_ok": "it is yours", "take_again": "it is yours already", "take_lost": "too late", "owned": "somebody has it", "decline_ok": "declined",
+	"release_ok": "given back", "done_ok": "closed", "page_off": "stand down", "mgr_nobody": "call: nobody answered", "page": "call", "page_help": "call for help",
+	"offer_gone": "offer is gone", "req_created": "request received", "req_claimed": "who comes", "req_handed": "who comes now", "req_released": "handed back",
+	"req_done": "solved", "req_undone": "not solved after all", "req_escalated": "we call the person on call", "req_reopened": "open again", "req_question": "question",
+	"req_added": "added", "answer_in": "the requester's words", "note_ok": "noted", "ask_ok": "asked", "stale": "any news?", "stale_ok": "still on it", "undo_ok": "undone",
+}
+
+// plainly names a notice in words.
+func plainly(m ticket.Message) string {
+	if words, ok := plain[m]; ok {
+		return words
+	}
+	return strings.ReplaceAll(string(m), "_", " ")
 }
 
 // Lookup says in a line what is looked up: "find 3 people to ask".
@@ -206,24 +223,41 @@ func called(pages []ticket.Page) string {
 	return strings.Join(parts, ", ")
 }
 
-// happened writes an event as a line: "Bob resolved: new toner".
+// deeds are what somebody did, after their name; a %s takes the names of those it
+// was done to.
+var deeds = map[ticket.Kind]string{
+	ticket.Opened: "asked", ticket.Offered: "offered to %s", ticket.Declined: "declined", ticket.Taken: "took it", ticket.Released: "gave it back",
+	ticket.Solved: "solved it", ticket.Shut: "closed it", ticket.Noted: "noted", ticket.Asked: "asked the requester", ticket.Told: "told the requester",
+	ticket.Written: "wrote", ticket.Answered: "answered", ticket.Withdrawn: "withdrew it", ticket.Reopened: "opened it again", ticket.Escalated: "called %s",
+	ticket.PagedAgain: "called %s again", ticket.PageFailed: "could not reach %s", ticket.Raised: "asked for the next person on call",
+	ticket.PassOffered: "offered it to %s", ticket.PassRefused: "hand-over was not taken", ticket.Passed: "took it over as asked", ticket.TakenOver: "took it over",
+	ticket.Snoozed: "put it off", ticket.Woken: "is back", ticket.WentStale: "asked the holder for news", ticket.Kept: "is still on it",
+	ticket.Lapsed: "no news: back in the queue", ticket.Unanswered: "no answer yet", ticket.Undone: "took the last step back", ticket.AssignedTo: "gave it to %s",
+	ticket.Reprioritised: "changed the priority", ticket.MergedInto: "merged it into another", ticket.Hushed: "stopped the escalation",
+}
+
+// happened writes an event as a line: "Bob solved it: new toner".
 func happened(l ticket.Line) string {
-	var b strings.Builder
-	if name := person(l.Actor); name != "" && l.Actor.ID != ticket.System.ID {
-		b.WriteString(name + " ")
+	names := make([]string, len(l.To))
+	for i, p := range l.To {
+		names[i] = person(p)
 	}
-	b.WriteString(string(l.Kind))
-	if len(l.To) > 0 {
-		names := make([]string, len(l.To))
-		for i, p := range l.To {
-			names[i] = person(p)
-		}
-		b.WriteString(" to " + strings.Join(names, ", "))
+	to := strings.Join(names, ", ")
+	if to == "" {
+		to = "nobody"
+	}
+	deed, ok := deeds[l.Kind]
+	if !ok {
+		deed = string(l.Kind)
+	}
+	line := strings.ReplaceAll(deed, "%s", to)
+	if name := person(l.Actor); name != "" && l.Actor.ID != ticket.System.ID {
+		line = name + " " + line
 	}
 	if text := clean(l.Text, false); text != "" {
-		b.WriteString(": " + cut(text, 120))
+		line += ": " + cut(text, 120)
 	}
-	return b.String()
+	return line
 }
 
 // markdown writes people's words so that they stay words.

@@ -72,7 +72,7 @@ func TestActivity(t *testing.T) {
 	t.Parallel()
 	bob, eve, ann := ticket.Party{ID: "bob", Name: "Bob", Via: "sms"}, ticket.Party{ID: "eve", Name: "Eve", Via: "im"}, ticket.Party{ID: "ann", Name: "Ann Lee", Via: "sms"}
 	got := Activity([]ticket.Notice{{To: bob, Message: "offer"}, {To: eve, Message: "offer"}, {To: ann, Message: "req_created"}})
-	if got != "offer to Bob by sms, Eve by im; req_created to Ann Lee by sms" {
+	if got != "offer to Bob by sms, Eve by im; request received to Ann Lee by sms" {
 		t.Error(got)
 	}
 }
@@ -131,7 +131,7 @@ func TestStory(t *testing.T) {
 	text, err := Render(Message{ID: "why", Channel: "im", Values: map[string]string{
 		"n": "142", "state": "waiting", "prio": "urgent", "subj": "Printer on fire", "lines": Story(paged(), now, time.UTC), "next": upcoming(paged(), now, time.UTC),
 	}})
-	want := "#142 waiting, urgent: Printer on fire\n10:22 Ann Lee opened\n10:22 offered to Bob\n10:23 Bob declined\n10:37 escalated to Dana\nNext: 10:42: call the last person again."
+	want := "#142 waiting, urgent: Printer on fire\n10:22 Ann Lee asked\n10:22 offered to Bob\n10:23 Bob declined\n10:37 called Dana\nNext: 10:42: call the last person again."
 	if err != nil || text.Body != want {
 		t.Errorf("%v\n%s", err, text.Body)
 	}
