@@ -75,6 +75,7 @@ type server struct {
 	db      *pgxpool.Pool
 	engine  client.Client
 	offset  time.Duration
+	ended   map[string]bool // tickets whose workflow is over, by number
 }
 
 // Desk is a running desk as one test sees it.
@@ -111,7 +112,7 @@ func launch(t testing.TB, o Options) *server {
 	if o.Ports == "" {
 		o.Ports = "auto"
 	}
-	s := &server{State: o.State, log: filepath.Join(dir, "log"), exited: make(chan struct{})}
+	s := &server{State: o.State, log: filepath.Join(dir, "log"), exited: make(chan struct{}), ended: map[string]bool{}}
 	ready := filepath.Join(dir, "ready.json")
 	args := []string{"-v", "dev", "--state", o.State, "--ports", o.Ports, "--ready", ready}
 	for flag, content := range map[string]string{"--people": o.People, "--policy": o.Policy} {

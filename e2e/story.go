@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	enums "go.temporal.io/api/enums/v1"
 )
 
 // Story returns the desk for one story of several that share it. At the story's
@@ -140,22 +141,35 @@ func (d *Desk) busy() (string, error) {
 	if rows, err := d.rows(ctx, "SELECT channel || ' from ' || sender || ': ' || text FROM inbox WHERE state <> 'finished'"); err != nil || len(rows) > 0 {
 		return fmt.Sprintf("unanswered %q", rows), err
 	}
-	open, err := d.rows(ctx, "SELECT number::text FROM tickets WHERE status NOT IN ('closed', 'cancelled') OR version = 0")
-	if err != nil {
-		return "", err
-	}
-	for _, n := range open {
-		run, err := d.engine.DescribeWorkflowExecution(ctx, "ticket-"+n, "")
-		if err != nil {
-			return "", err
-		}
-		if run.PendingWorkflowTask != nil || len(run.PendingActivities) > 0 {
-			return fmt.Sprintf("ticket-%s: %v %v", n, run.PendingWorkflowTask, run.PendingActivities), nil
-		}
+	if what, err := d.deciding(ctx); err != nil || what != "" {
+		return what, err
 	}
 	rows, err := d.rows(ctx, "SELECT channel || ' to ' || address || ': ' || text FROM deliveries WHERE state = 'sending' OR state = 'due' AND not_before <= $1", time.Now().Add(d.offset))
 	if err != nil || len(rows) > 0 {
 		return fmt.Sprintf("unsent %q", rows), err
+	}
+	return "", nil
+}
+
+// deciding says which ticket's workflow has something to do. One that has ended
+// has not: a story reopens nothing that an earlier one closed.
+func (d *Desk) deciding(ctx context.Context) (string, error) {
+	numbers, err := d.rows(ctx, "SELECT number::text FROM tickets ORDER BY number")
+	if err != nil {
+		return "", err
+	}
+	for _, n := range numbers {
+		if d.ended[n] {
+			continue
+		}
+		run, err := d.engine.DescribeWorkflowExecution(ctx, "ticket-"+n, "")
+		if err != nil {
+			return "", fmt.Errorf("ticket-%s: %w", n, err)
+		}
+		if run.PendingWorkflowTask != nil || len(run.PendingActivities) > 0 {
+			return fmt.Sprintf("ticket-%s: %v %v", n, run.PendingWorkflowTask, run.PendingActivities), nil
+		}
+		d.ended[n] = run.WorkflowExecutionInfo.Status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 	}
 	return "", nil
 }
