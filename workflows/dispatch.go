@@ -188,7 +188,10 @@ func (d *driver) collect(ctx workflow.Context) {
 		return true
 	})
 	if d.project != nil && d.project.done.IsReady() {
-		failed("projection", d.project.done.Get(ctx, nil))
+		if err := d.project.done.Get(ctx, nil); err != nil {
+			failed("projection", err)
+			d.Unprojected = append(d.project.events, d.Unprojected...) // the next one brings them
+		}
 		d.project = nil
 	}
 	d.telling = slices.DeleteFunc(d.telling, func(t telling) bool {

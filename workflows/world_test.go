@@ -91,7 +91,7 @@ type world struct {
 	projections []activities.Projection
 	snapshot    activities.Projection
 	timers      []time.Duration
-	upserts     int
+	armed       map[string]time.Time // when each timer rings
 }
 
 type appointment struct {
@@ -233,7 +233,7 @@ func (w *world) run(start time.Time, in Input) (next *Input, final State, err er
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(quiet())
 	env := suite.NewTestWorkflowEnvironment()
-	w.TestWorkflowEnvironment = env
+	w.TestWorkflowEnvironment, w.armed = env, map[string]time.Time{}
 	w.runs = append(w.runs, 4)
 	env.SetStartTime(start)
 	env.SetTestTimeout(30 * time.Second)
@@ -242,9 +242,12 @@ func (w *world) run(start time.Time, in Input) (next *Input, final State, err er
 	env.RegisterActivityWithOptions(w.tickets.Project, activity.RegisterOptions{Name: "Project"})
 	env.RegisterActivityWithOptions(w.tickets.Load, activity.RegisterOptions{Name: "Load"})
 	env.RegisterActivityWithOptions(w.Notify, activity.RegisterOptions{Name: "Notify"})
-	env.SetOnTimerScheduledListener(func(_ string, d time.Duration) { w.timers = append(w.timers, d); w.count(1) })
-	env.SetOnTimerFiredListener(func(string) { w.count(4) })
-	env.SetOnTimerCanceledListener(func(string) { w.count(1) })
+	env.SetOnTimerScheduledListener(func(id string, d time.Duration) {
+		w.timers, w.armed[id] = append(w.timers, d), w.Now().UTC().Add(d)
+		w.count(1)
+	})
+	env.SetOnTimerFiredListener(func(id string) { delete(w.armed, id); w.count(4) })
+	env.SetOnTimerCanceledListener(func(id string) { delete(w.armed, id); w.count(1) })
 	env.SetOnActivityCompletedListener(func(*activity.Info, converter.EncodedValue, error) { w.count(6) })
 	w.count(0)
 	for _, a := range w.plan {
