@@ -56,7 +56,7 @@ func logger(verbose bool) *slog.Logger {
 		level = slog.LevelInfo
 	}
 	if stat, err := os.Stderr.Stat(); err == nil && stat.Mode()&os.ModeCharDevice != 0 {
-		return slog.New(tint.NewHandler(os.Stderr, &tint.Options{Level: level}))
+		return slog.New(tint.NewTextHandler(os.Stderr, &tint.Options{Level: level}))
 	}
 	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }
