@@ -31,6 +31,7 @@ requester_silence: 48h
 `
 
 func TestStories(t *testing.T) {
+	t.Parallel()
 	desk := Start(t, Options{People: people, Policy: patient, Clock: true})
 	for _, s := range []struct {
 		name string
@@ -43,6 +44,7 @@ func TestStories(t *testing.T) {
 		{"the SMSC repeats itself", repeatedDelivery},
 		{"two claim at once", race},
 		{"what an agent can say", agentWords},
+		{"what managers see", managers},
 		{"strangers", strangers},
 		{"idempotent submission", idempotency},
 	} {
