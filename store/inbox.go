@@ -30,6 +30,12 @@ type Inbound struct {
 	Told   bool // the sender heard that the message is kept
 }
 
+// repeatsFor is how long an SMSC may take to deliver again what it got no response
+// for. It does so when the link is back, within minutes. Without a limit the word
+// that somebody sends next week would count as the repeat of one whose response was
+// lost today.
+const repeatsFor = time.Hour
+
 // Keep commits messages, in one transaction, and answers in their order. An IM
 // message is a repeat when its key is there. An SMS is a repeat while the newest
 // equal message is unconfirmed; else it is kept under the next ordinal.
@@ -68,7 +74,7 @@ func (s *Store) Keep(ctx context.Context, messages []gateway.Message) ([]gateway
 
 func keepParams(m gateway.Message, now time.Time) db.KeepMessageParams {
 	p := db.KeepMessageParams{Channel: string(m.Channel), Hash: m.Key, UniqueKey: m.Channel != gateway.SMS, Sender: m.From, ReplyTo: m.ReplyTo,
-		Text: storable(m.Text), Quotes: storable(m.Quotes), SentAt: optional(m.SentAt), KeptAt: now}
+		Text: storable(m.Text), Quotes: storable(m.Quotes), SentAt: optional(m.SentAt), KeptAt: now, RepeatsSince: now.Add(-repeatsFor)}
 	if m.Part != nil {
 		p.PartGroup, p.PartNumber, p.PartTotal = &m.Part.Group, m.Part.Number, m.Part.Total
 		p.PartCoding, p.PartData = int(m.Part.Coding), m.Part.Data

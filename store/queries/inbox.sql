@@ -4,10 +4,10 @@ SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(@keys::text[]
 
 -- name: KeepMessage :batchone
 WITH newest AS (
-    SELECT i.key, i.ordinal, i.confirmed_at FROM inbox i
+    SELECT i.key, i.ordinal, i.confirmed_at, i.kept_at FROM inbox i
     WHERE i.channel = @channel AND i.hash = @hash ORDER BY i.ordinal DESC LIMIT 1
 ), repeated AS (
-    SELECT newest.key FROM newest WHERE newest.confirmed_at IS NULL OR @unique_key::boolean
+    SELECT newest.key FROM newest WHERE newest.confirmed_at IS NULL AND newest.kept_at > @repeats_since::timestamptz OR @unique_key::boolean
 ), kept AS (
     INSERT INTO inbox (channel, key, hash, ordinal, sender, reply_to, text, quotes, sent_at,
         part_group, part_number, part_total, part_coding, part_data, kept_at)

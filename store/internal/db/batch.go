@@ -19,16 +19,16 @@ var (
 
 const keepMessage = `-- name: KeepMessage :batchone
 WITH newest AS (
-    SELECT i.key, i.ordinal, i.confirmed_at FROM inbox i
+    SELECT i.key, i.ordinal, i.confirmed_at, i.kept_at FROM inbox i
     WHERE i.channel = $1 AND i.hash = $2 ORDER BY i.ordinal DESC LIMIT 1
 ), repeated AS (
-    SELECT newest.key FROM newest WHERE newest.confirmed_at IS NULL OR $3::boolean
+    SELECT newest.key FROM newest WHERE newest.confirmed_at IS NULL AND newest.kept_at > $3::timestamptz OR $4::boolean
 ), kept AS (
     INSERT INTO inbox (channel, key, hash, ordinal, sender, reply_to, text, quotes, sent_at,
         part_group, part_number, part_total, part_coding, part_data, kept_at)
-    SELECT $1, $2 || CASE WHEN $3::boolean THEN '' ELSE '.' || next.ordinal END, $2, next.ordinal,
-        $4, $5, $6, $7, $8,
-        $9, $10, $11, $12, $13, $14
+    SELECT $1, $2 || CASE WHEN $4::boolean THEN '' ELSE '.' || next.ordinal END, $2, next.ordinal,
+        $5, $6, $7, $8, $9,
+        $10, $11, $12, $13, $14, $15
     FROM (SELECT coalesce((SELECT newest.ordinal FROM newest), 0) + 1 AS ordinal) AS next
     WHERE NOT EXISTS (SELECT 1 FROM repeated)
     RETURNING inbox.key
@@ -43,20 +43,21 @@ type KeepMessageBatchResults struct {
 }
 
 type KeepMessageParams struct {
-	Channel    string
-	Hash       string
-	UniqueKey  bool
-	Sender     string
-	ReplyTo    string
-	Text       string
-	Quotes     string
-	SentAt     *time.Time
-	PartGroup  *string
-	PartNumber int
-	PartTotal  int
-	PartCoding int
-	PartData   []byte
-	KeptAt     time.Time
+	Channel      string
+	Hash         string
+	RepeatsSince time.Time
+	UniqueKey    bool
+	Sender       string
+	ReplyTo      string
+	Text         string
+	Quotes       string
+	SentAt       *time.Time
+	PartGroup    *string
+	PartNumber   int
+	PartTotal    int
+	PartCoding   int
+	PartData     []byte
+	KeptAt       time.Time
 }
 
 type KeepMessageRow struct {
@@ -70,6 +71,7 @@ func (q *Queries) KeepMessage(ctx context.Context, arg []KeepMessageParams) *Kee
 		vals := []interface{}{
 			a.Channel,
 			a.Hash,
+			a.RepeatsSince,
 			a.UniqueKey,
 			a.Sender,
 			a.ReplyTo,
