@@ -236,18 +236,27 @@ func (d *Desk) take(ctx context.Context, row store.Inbound) error {
 	return t.run(ctx, command.Resolve(parsed, conversation))
 }
 
+// drop finishes a message that gets no answer.
+func (d *Desk) drop(ctx context.Context, row store.Inbound, why string) error {
+	if err := d.Store.Drop(ctx, row.ID, why); err != nil {
+		return err
+	}
+	d.finished(row.Key)
+	return nil
+}
+
 // stranger answers an unknown address once a day, and never acts.
 func (d *Desk) stranger(ctx context.Context, row store.Inbound) error {
 	callable := row.Channel == gateway.IM || strings.HasPrefix(row.From, "+")
 	if !callable {
-		return d.Store.Drop(ctx, row.ID, "not an address that can be answered")
+		return d.drop(ctx, row, "not an address that can be answered")
 	}
 	first, err := d.Store.Stranger(ctx, row.Channel, row.From, d.Clock.Now())
 	if err != nil {
 		return err
 	}
 	if !first {
-		return d.Store.Drop(ctx, row.ID, "a stranger who was answered today")
+		return d.drop(ctx, row, "a stranger who was answered today")
 	}
 	return d.say(ctx, row, roster.Person{}, "unknown", nil, reply{key: "answer/" + row.Key, finish: true})
 }

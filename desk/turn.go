@@ -39,7 +39,7 @@ func (t *turn) run(ctx context.Context, intent command.Intent) error {
 	case command.Say:
 		return t.say(ctx, i.Message, t.listed(i.Values, i.List), settle(i.Settles))
 	}
-	return t.desk.Store.Drop(ctx, t.row.ID, "needs no answer")
+	return t.desk.drop(ctx, t.row, "needs no answer")
 }
 
 func settle(settles bool) func(*command.Memory) {
@@ -354,7 +354,7 @@ func (t *turn) unreachable(ctx context.Context) error {
 			return err
 		}
 	}
-	return t.desk.Store.Drop(ctx, t.row.ID, "an automatic reply")
+	return t.desk.drop(ctx, t.row, "an automatic reply")
 }
 
 func (t *turn) say(ctx context.Context, message string, values map[string]string, change func(*command.Memory)) error {
