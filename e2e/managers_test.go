@@ -98,11 +98,11 @@ func line(text, begin string) string {
 	return rest
 }
 
-// says tells whether a text names a moment's minute. Timers have milliseconds, so
-// the moment may be one off.
+// says tells whether a text names a moment. The engine counts a timer from when it
+// took it, some milliseconds late, so the second may be one off.
 func says(text string, at time.Time) bool {
 	for _, off := range []time.Duration{-time.Second, 0, time.Second} {
-		if strings.Contains(text, at.Add(off).UTC().Format("15:04")) {
+		if strings.Contains(text, at.Add(off).UTC().Format("15:04:05")) {
 			return true
 		}
 	}
