@@ -163,12 +163,16 @@ func (s *Server) send(ctx context.Context, l *link, it *item) error {
 }
 
 // typedMessage is one part of a typed text on the wire.
-func typedMessage(r record, helpdesk string, text sms.Text, i int, body []byte) sms.ShortMessage {
+func typedMessage(r record, helpdesk string, coding byte, header, body []byte) sms.ShortMessage {
+	stamp := r.At
+	if !r.Stamp.IsZero() {
+		stamp = r.Stamp
+	}
 	m := sms.ShortMessage{
 		Source: sms.NumberAddress(r.Phone), Dest: sms.NumberAddress(helpdesk),
-		Coding: text.Coding, UDH: text.UDH(i), Body: body, TLVs: pdutlv.Map{},
+		Coding: coding, UDH: header, Body: body, TLVs: pdutlv.Map{},
 	}
-	_ = m.TLVs.Set(StampTag, []byte(sms.AbsoluteTime(r.At)))
+	_ = m.TLVs.Set(StampTag, []byte(sms.AbsoluteTime(stamp)))
 	return m
 }
 

@@ -92,13 +92,11 @@ func (s *Server) listMessages(c *gin.Context) {
 }
 
 func (s *Server) typeMessage(c *gin.Context) {
-	var body struct {
-		Text string `json:"text"`
-	}
+	var body typed
 	n := c.Param("number")
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, 6*maxText)
 	if err := c.ShouldBindJSON(&body); err != nil {
-		problem(c, http.StatusBadRequest, "the body is {\"text\": \"...\"}")
+		problem(c, http.StatusBadRequest, "the body is {\"text\": \"...\"}, and perhaps sent_at and part")
 		return
 	}
 	if !number.MatchString(n) {
@@ -109,11 +107,16 @@ func (s *Server) typeMessage(c *gin.Context) {
 		problem(c, http.StatusUnprocessableEntity, "a text has 1 to 65536 octets")
 		return
 	}
-	if _, err := sms.EncodeText(body.Text, 0); err != nil {
+	text, err := sms.EncodeText(body.Text, 0)
+	if err != nil {
 		problem(c, http.StatusUnprocessableEntity, err.Error())
 		return
 	}
-	m, err := s.typeOn(n, body.Text)
+	if p := body.Part; p != nil && (len(text.Bodies) > 1 || p.Number < 1 || p.Number > p.Total || p.Total < 2 || p.Total > sms.MaxSegments) {
+		problem(c, http.StatusUnprocessableEntity, "a part is one segment, and its number is 1 to total")
+		return
+	}
+	m, err := s.typeOn(n, body)
 	switch {
 	case errors.Is(err, errPhoneOff):
 		problem(c, http.StatusConflict, err.Error())
@@ -126,8 +129,23 @@ func (s *Server) typeMessage(c *gin.Context) {
 
 var errPhoneOff = errors.New("the phone is off")
 
+// typed is what somebody wrote on a phone.
+type typed struct {
+	Text string `json:"text"`
+	// SentAt is the network's stamp of a message that was under way for a while; now
+	// when it is not set.
+	SentAt time.Time `json:"sent_at"`
+	// Part says that the text is one part of a longer one, whose others come, or do
+	// not, by themselves.
+	Part *struct {
+		Ref    uint8 `json:"ref"`
+		Number int   `json:"number"`
+		Total  int   `json:"total"`
+	} `json:"part"`
+}
+
 // typeOn writes a text on a phone, as if somebody typed it there.
-func (s *Server) typeOn(number, text string) (Message, error) {
+func (s *Server) typeOn(number string, what typed) (Message, error) {
 	s.mu.Lock()
 	p := s.phones[number]
 	off := p != nil && !p.on
@@ -135,7 +153,10 @@ func (s *Server) typeOn(number, text string) (Message, error) {
 	if off {
 		return Message{}, errPhoneOff
 	}
-	r := record{Op: opTyped, Phone: number, Text: text}
+	r := record{Op: opTyped, Phone: number, Text: what.Text, Stamp: what.SentAt}
+	if p := what.Part; p != nil {
+		r.Ref, r.Number, r.Total = uint16(p.Ref), p.Number, p.Total
+	}
 	if s.faults.isReorder() {
 		r.State = reordered
 	}

@@ -29,6 +29,7 @@ type record struct {
 	Total   int       `json:"total,omitempty"`
 	Expires time.Time `json:"expires,omitzero"`
 	Due     time.Time `json:"due,omitzero"`
+	Stamp   time.Time `json:"stamp,omitzero"` // of a typed text, when it is not At
 	Wanted  bool      `json:"receipt_wanted,omitempty"`
 	State   string    `json:"state,omitempty"`
 	On      bool      `json:"on,omitempty"`

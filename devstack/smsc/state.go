@@ -262,6 +262,10 @@ func (st *state) write(r record) {
 	if err != nil {
 		return // refused before it was recorded
 	}
+	header := text.UDH
+	if r.Total > 1 {
+		header = func(int) []byte { return sms.ConcatUDH(byte(r.Ref), r.Number, r.Total) }
+	}
 	m := &Message{
 		ID: r.ID, Direction: "in", Text: r.Text, At: r.At, Segments: len(text.Bodies),
 		Encoding: encodingName(text.Coding), Receipt: string(sent), taken: map[int]bool{},
@@ -273,7 +277,7 @@ func (st *state) write(r record) {
 		ID: r.ID, Direction: "in", Phone: r.Phone, Peer: st.helpdesk, At: r.At, Text: r.Text, State: "waiting", Parts: len(text.Bodies),
 	})
 	for i, body := range text.Bodies {
-		st.outbox = append(st.outbox, &item{id: r.ID, part: i + 1, queue: r.Phone, short: typedMessage(r, st.helpdesk, text, i, body)})
+		st.outbox = append(st.outbox, &item{id: r.ID, part: i + 1, queue: r.Phone, short: typedMessage(r, st.helpdesk, text.Coding, header(i), body)})
 	}
 	if r.State == reordered {
 		for i, j := len(st.outbox)-len(text.Bodies), len(st.outbox)-1; i < j; i, j = i+1, j-1 {

@@ -142,9 +142,9 @@ func placed(ref uint16, number, total byte) (uint16, int, int, bool) {
 	return ref, int(number), int(total), number >= 1 && number <= total && total >= 2
 }
 
-// concatUDH is the 8-bit reference header: six octets with its length, so that
+// ConcatUDH is the 8-bit reference header: six octets with its length, so that
 // 153 septets or 67 UTF-16 units are left.
-func concatUDH(ref byte, number, total int) []byte {
+func ConcatUDH(ref byte, number, total int) []byte {
 	return []byte{0x00, 0x03, ref, byte(total), byte(number)}
 }
 

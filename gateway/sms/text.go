@@ -41,7 +41,7 @@ func (t Text) UDH(i int) []byte {
 	if len(t.Bodies) == 1 {
 		return nil
 	}
-	return concatUDH(t.ref, i+1, len(t.Bodies))
+	return ConcatUDH(t.ref, i+1, len(t.Bodies))
 }
 
 // EncodeText cuts a text: GSM 7-bit where its alphabet has every character (160
