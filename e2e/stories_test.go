@@ -45,6 +45,7 @@ func TestStories(t *testing.T) {
 		{"two claim at once", race},
 		{"what an agent can say", agentWords},
 		{"what managers see", managers},
+		{"the pages", pages},
 		{"strangers", strangers},
 		{"idempotent submission", idempotency},
 	} {
