@@ -142,29 +142,27 @@ func (d *Desk) Board(ctx context.Context) (Board, error) {
 	return b, err
 }
 
-// Gateways is the state of the channels.
+// Gateways is the state of the channels, whichever process holds them.
 func (d *Desk) Gateways(ctx context.Context) ([]GatewayView, error) {
 	backlog, err := d.Store.Backlog(ctx)
 	if err != nil {
 		return nil, outside(err)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	tenures, err := d.Store.Tenures(ctx)
+	if err != nil {
+		return nil, outside(err)
+	}
 	var views []GatewayView
 	for _, channel := range []gateway.Channel{gateway.SMS, gateway.IM} {
-		v := d.gateways[channel]
-		v.Backlog = backlog[channel]
+		v := GatewayView{Channel: string(channel), Backlog: backlog[channel]}
+		for _, t := range tenures {
+			if t.Name == v.Channel {
+				v.Up, v.Since = !t.UpSince.IsZero(), t.UpSince
+			}
+		}
 		views = append(views, v)
 	}
 	return views, nil
-}
-
-// GatewayUp notes that a channel's link came up or went down in this process.
-func (d *Desk) GatewayUp(channel gateway.Channel, up bool) {
-	d.mu.Lock()
-	d.gateways[channel] = GatewayView{Channel: string(channel), Up: up, Since: d.Clock.Now()}
-	d.mu.Unlock()
-	d.watchers.tell(Change{Kind: "gateway"})
 }
 
 // Ready tells which parts answer: the name of each and nil when it is well.

@@ -47,7 +47,6 @@ type Desk struct {
 	mu       sync.Mutex
 	answered map[string]chan struct{} // by inbox key: closed when the answer is posted
 	kicks    map[gateway.Channel][]func()
-	gateways map[gateway.Channel]GatewayView
 }
 
 // New returns a desk. Run must be called for it to start what it takes in.
@@ -57,7 +56,6 @@ func New(c Config) *Desk {
 		openings: make(chan ticket.Opening, 1024),
 		answered: map[string]chan struct{}{},
 		kicks:    map[gateway.Channel][]func(){},
-		gateways: map[gateway.Channel]GatewayView{gateway.SMS: {Channel: "sms"}, gateway.IM: {Channel: "im"}},
 	}
 	d.words = &activities.Notices{Addresses: d, Waiting: c.Store, Outbox: d, Zone: c.Zone, URL: c.URL}
 	return d

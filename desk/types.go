@@ -131,7 +131,7 @@ type Board struct {
 type GatewayView struct {
 	Channel string // sms, im
 	Up      bool
-	Since   time.Time
+	Since   time.Time // when it came up; zero while it is down
 	Backlog int // messages due
 }
 

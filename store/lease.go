@@ -26,3 +26,35 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, ttl time.Durat
 func (s *Store) Release(ctx context.Context, name, holder string, fence int64) error {
 	return fail("release lease "+name, s.q.ReleaseLease(ctx, db.ReleaseLeaseParams{Name: name, Holder: holder, Fence: fence}))
 }
+
+// Tenure is a lease that somebody holds now.
+type Tenure struct {
+	Name   string
+	Holder string
+	// UpSince is when the holder's link came up, zero while it is down.
+	UpSince time.Time
+}
+
+// SetLink notes whether the link of a lease's holder stands, and tells those who
+// listen. It is without effect when the tenure is over.
+func (s *Store) SetLink(ctx context.Context, name, holder string, up bool) error {
+	return s.tx(ctx, "set link "+name, func(q *db.Queries) error {
+		if err := q.SetLink(ctx, db.SetLinkParams{Name: name, Holder: holder, Up: up}); err != nil {
+			return err
+		}
+		return q.Notify(ctx, db.NotifyParams{Channel: changes, Payload: "gateway"})
+	})
+}
+
+// Tenures returns the leases that are held now, by name.
+func (s *Store) Tenures(ctx context.Context) ([]Tenure, error) {
+	rows, err := s.q.Leases(ctx)
+	if err != nil {
+		return nil, fail("leases", err)
+	}
+	tenures := make([]Tenure, len(rows))
+	for i, row := range rows {
+		tenures[i] = Tenure{Name: row.Name, Holder: row.Holder, UpSince: moment(row.UpSince)}
+	}
+	return tenures, nil
+}

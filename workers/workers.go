@@ -6,6 +6,7 @@ package workers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
@@ -19,35 +20,55 @@ import (
 // kept is replayed: a few milliseconds.
 const stickyTickets = 2000
 
-// RunTickets runs the tickets' workflows and lookups until ctx ends.
+// RunTickets runs the tickets' workflows and lookups until ctx ends; then the
+// error is nil. It returns an error when the engine cannot be reached at the start
+// or refuses the worker for good, and may then be called again.
 func RunTickets(ctx context.Context, c client.Client, a *activities.Tickets) error {
 	worker.SetStickyWorkflowCacheSize(stickyTickets)
-	w := worker.New(c, workflows.Queue, worker.Options{
+	return run(ctx, c, workflows.Queue, worker.Options{
 		// Two pollers, the default, starve new workflows at 64 at once.
 		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
 		ActivityTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
+	}, func(w worker.Worker) {
+		w.RegisterWorkflowWithOptions(workflows.Ticket, workflow.RegisterOptions{Name: workflows.TypeName})
+		w.RegisterActivity(a)
 	})
-	w.RegisterWorkflowWithOptions(workflows.Ticket, workflow.RegisterOptions{Name: workflows.TypeName})
-	w.RegisterActivity(a)
-	return run(ctx, w, workflows.Queue)
 }
 
 // noticesAtOnce is how many batches of notices are worded side by side. Each takes
 // a few milliseconds of PostgreSQL; the network is waited for elsewhere.
 const noticesAtOnce = 20
 
-// RunNotices runs the notices of one channel's queue until ctx ends.
+// RunNotices runs the notices of one channel's queue until ctx ends. Its errors are
+// those of RunTickets.
 func RunNotices(ctx context.Context, c client.Client, queue string, a *activities.Notices) error {
-	w := worker.New(c, queue, worker.Options{DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: noticesAtOnce})
-	w.RegisterActivity(a)
-	return run(ctx, w, queue)
+	return run(ctx, c, queue, worker.Options{DisableWorkflowWorker: true, MaxConcurrentActivityExecutionSize: noticesAtOnce},
+		func(w worker.Worker) { w.RegisterActivity(a) })
 }
 
-func run(ctx context.Context, w worker.Worker, queue string) error {
+// stopTimeout is how long a stopping worker waits for what it has begun, each of it
+// some milliseconds of work.
+const stopTimeout = 5 * time.Second
+
+func run(ctx context.Context, c client.Client, queue string, o worker.Options, register func(worker.Worker)) error {
+	fatal := make(chan error, 1)
+	o.WorkerStopTimeout = stopTimeout
+	o.OnFatalError = func(err error) {
+		select {
+		case fatal <- err:
+		default:
+		}
+	}
+	w := worker.New(c, queue, o)
+	register(w)
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("start the worker of %s: %w", queue, err)
 	}
-	<-ctx.Done()
-	w.Stop()
-	return nil
+	defer w.Stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-fatal:
+		return fmt.Errorf("the worker of %s: %w", queue, err)
+	}
 }

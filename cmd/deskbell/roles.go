@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -111,7 +112,9 @@ func (s *system) run(ctx context.Context, listener net.Listener) error {
 		g.Go(func() error { return api.Serve(ctx, listener, s.handler(ctx), s.log) })
 	}
 	if has(config.Tickets) {
-		g.Go(func() error { return workers.RunTickets(ctx, s.engine, s.desk.TicketActivities()) })
+		g.Go(func() error {
+			return s.again(ctx, func() error { return workers.RunTickets(ctx, s.engine, s.desk.TicketActivities()) })
+		})
 	}
 	if has(config.SMS) {
 		g.Go(func() error { return gateway.Hold(ctx, s.store, "sms", s.holder, s.log, s.runSMS) })
@@ -146,19 +149,41 @@ func (s *system) moveClock(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// engineRetry is the pause before a worker that the engine did not take is tried
+// again. The SDK itself waits some seconds for an engine that is away.
+const engineRetry = time.Second
+
+// again runs a worker until ctx ends, through absences of the engine.
+func (s *system) again(ctx context.Context, work func() error) error {
+	for {
+		err := work()
+		if ctx.Err() != nil {
+			return nil
+		}
+		s.log.WarnContext(ctx, "no worker", slog.Any("error", err), slog.Duration("again_in", engineRetry))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(engineRetry):
+		}
+	}
+}
+
 // runSMS binds and, while bound, sends what is due and words what is to be sent.
 // What comes in is driven as long as this process holds the channel.
 func (s *system) runSMS(ctx context.Context) error {
 	smsc := s.config.SMSCs[0]
-	var gw *sms.Gateway
-	gw, err := sms.New(sms.Config{
-		Addr: smsc.Addr, SystemID: smsc.SystemID, Password: smsc.Password.Reveal(), Number: "+" + strings.TrimPrefix(smsc.Source, "+"), TLS: tlsFor(smsc), StampTag: smsc.StampTag,
-		WhileBound: func(ctx context.Context) error { return s.whileUp(ctx, gateway.SMS, workflows.SMSQueue, gw) },
-	}, kicking{s.store, s.desk}, s.store, s.clock, s.log)
-	if err != nil {
-		return err
-	}
-	return s.hold(ctx, gateway.SMS, gw.Run)
+	return s.hold(ctx, gateway.SMS, func(ctx context.Context, l *link) error {
+		var gw *sms.Gateway
+		gw, err := sms.New(sms.Config{
+			Addr: smsc.Addr, SystemID: smsc.SystemID, Password: smsc.Password.Reveal(), Number: "+" + strings.TrimPrefix(smsc.Source, "+"), TLS: tlsFor(smsc), StampTag: smsc.StampTag,
+			WhileBound: func(ctx context.Context) error { return s.whileUp(ctx, gateway.SMS, workflows.SMSQueue, gw, l) },
+		}, kicking{s.store, s.desk}, s.store, s.clock, s.log)
+		if err != nil {
+			return err
+		}
+		return gw.Run(ctx)
+	})
 }
 
 // runIM is the same for a login.
@@ -166,29 +191,66 @@ func (s *system) runIM(ctx context.Context) error {
 	x := s.config.XMPP
 	gw := im.New(im.Config{Addr: x.Addr, JID: x.JID, Password: x.Password.Reveal(), CAFile: x.CAFile},
 		kicking{s.store, s.desk}, s.store, s.store, directory{s.store}, s.clock, s.log)
-	return s.hold(ctx, gateway.IM, func(ctx context.Context) error {
-		return gw.Run(ctx, func(ctx context.Context) error { return s.whileUp(ctx, gateway.IM, workflows.IMQueue, gw) })
+	return s.hold(ctx, gateway.IM, func(ctx context.Context, l *link) error {
+		return gw.Run(ctx, func(ctx context.Context) error { return s.whileUp(ctx, gateway.IM, workflows.IMQueue, gw, l) })
 	})
 }
 
-// hold is what a channel's holder does, link or no link: drive what came in, and
-// keep the link.
-func (s *system) hold(ctx context.Context, channel gateway.Channel, link func(context.Context) error) error {
+// hold is what a channel's holder does, link or no link: drive what came in, keep
+// the link, and tell whether it stands.
+func (s *system) hold(ctx context.Context, channel gateway.Channel, keep func(context.Context, *link) error) error {
 	g, ctx := errgroup.WithContext(ctx)
+	l := &link{changed: make(chan struct{}, 1)}
 	g.Go(func() error { return s.desk.Serve(ctx, channel) })
-	g.Go(func() error { return link(ctx) })
+	g.Go(func() error { return keep(ctx, l) })
+	g.Go(func() error { return s.report(ctx, channel, l) })
 	return g.Wait()
+}
+
+// link is whether a channel's bind or login stands.
+type link struct {
+	up      atomic.Bool
+	changed chan struct{}
+}
+
+func (l *link) set(up bool) {
+	l.up.Store(up)
+	select {
+	case l.changed <- struct{}{}:
+	default:
+	}
+}
+
+// report keeps the state of a link where every process sees it.
+func (s *system) report(ctx context.Context, channel gateway.Channel, l *link) error {
+	ticker := time.NewTicker(time.Second) // for a database that was away
+	defer ticker.Stop()
+	for told := false; ; { // a tenure begins without a link
+		if up := l.up.Load(); up != told {
+			if err := s.store.SetLink(ctx, string(channel), s.holder, up); err == nil {
+				told = up
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.changed:
+		case <-ticker.C:
+		}
+	}
 }
 
 // whileUp is what a holder does while its link stands: word notices and send what
 // is due.
-func (s *system) whileUp(ctx context.Context, channel gateway.Channel, queue string, sender gateway.Sender) error {
-	s.desk.GatewayUp(channel, true)
-	defer s.desk.GatewayUp(channel, false)
+func (s *system) whileUp(ctx context.Context, channel gateway.Channel, queue string, sender gateway.Sender, l *link) error {
+	l.set(true)
+	defer l.set(false)
 	pump := gateway.NewPump(channel, s.store, sender, s.clock, s.log)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return pump.Run(ctx) })
-	g.Go(func() error { return workers.RunNotices(ctx, s.engine, queue, s.desk.NoticeActivities()) })
+	g.Go(func() error {
+		return s.again(ctx, func() error { return workers.RunNotices(ctx, s.engine, queue, s.desk.NoticeActivities()) })
+	})
 	g.Go(func() error {
 		return s.store.Listen(ctx, []string{"deskbell_due"}, func(_, due string) {
 			if due == "" || due == string(channel) {

@@ -111,12 +111,20 @@ INSERT INTO leases AS l (name, holder, fence, expires)
 VALUES (@name, @holder, 1, clock_timestamp() + @ttl::interval)
 ON CONFLICT (name) DO UPDATE SET
     holder = excluded.holder, expires = excluded.expires,
-    fence = l.fence + CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN 0 ELSE 1 END
+    fence = l.fence + CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN 0 ELSE 1 END,
+    up_since = CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN l.up_since END
 WHERE l.holder = excluded.holder OR l.expires <= clock_timestamp()
 RETURNING fence;
 
 -- name: ReleaseLease :exec
 UPDATE leases SET expires = '-infinity' WHERE name = @name AND holder = @holder AND fence = @fence;
+
+-- name: SetLink :exec
+UPDATE leases SET up_since = CASE WHEN @up::boolean THEN coalesce(up_since, clock_timestamp()) END
+WHERE name = @name AND holder = @holder AND expires > clock_timestamp();
+
+-- name: Leases :many
+SELECT name, holder, up_since FROM leases WHERE expires > clock_timestamp() ORDER BY name;
 
 -- name: LockTaker :exec
 SELECT pg_advisory_xact_lock(hashtextextended('take ' || @channel::text, 0));

@@ -15,7 +15,8 @@ INSERT INTO leases AS l (name, holder, fence, expires)
 VALUES ($1, $2, 1, clock_timestamp() + $3::interval)
 ON CONFLICT (name) DO UPDATE SET
     holder = excluded.holder, expires = excluded.expires,
-    fence = l.fence + CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN 0 ELSE 1 END
+    fence = l.fence + CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN 0 ELSE 1 END,
+    up_since = CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN l.up_since END
 WHERE l.holder = excluded.holder OR l.expires <= clock_timestamp()
 RETURNING fence
 `
@@ -329,6 +330,36 @@ func (q *Queries) KeepOrphan(ctx context.Context, arg KeepOrphanParams) error {
 	return err
 }
 
+const leases = `-- name: Leases :many
+SELECT name, holder, up_since FROM leases WHERE expires > clock_timestamp() ORDER BY name
+`
+
+type LeasesRow struct {
+	Name    string
+	Holder  string
+	UpSince *time.Time
+}
+
+func (q *Queries) Leases(ctx context.Context) ([]LeasesRow, error) {
+	rows, err := q.db.Query(ctx, leases)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LeasesRow
+	for rows.Next() {
+		var i LeasesRow
+		if err := rows.Scan(&i.Name, &i.Holder, &i.UpSince); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockTaker = `-- name: LockTaker :exec
 SELECT pg_advisory_xact_lock(hashtextextended('take ' || $1::text, 0))
 `
@@ -456,6 +487,22 @@ func (q *Queries) SendingIDs(ctx context.Context, channel string) ([]int64, erro
 		return nil, err
 	}
 	return items, nil
+}
+
+const setLink = `-- name: SetLink :exec
+UPDATE leases SET up_since = CASE WHEN $1::boolean THEN coalesce(up_since, clock_timestamp()) END
+WHERE name = $2 AND holder = $3 AND expires > clock_timestamp()
+`
+
+type SetLinkParams struct {
+	Up     bool
+	Name   string
+	Holder string
+}
+
+func (q *Queries) SetLink(ctx context.Context, arg SetLinkParams) error {
+	_, err := q.db.Exec(ctx, setLink, arg.Up, arg.Name, arg.Holder)
+	return err
 }
 
 const setSegment = `-- name: SetSegment :exec
