@@ -19,13 +19,14 @@ func TestLife(t *testing.T) {
 	state := filepath.Join(shared(t), "state")
 	desk := Start(t, Options{State: state})
 	ann, bob, dana, sam := desk.Person("ann"), desk.Person("bob"), desk.Person("dana"), desk.Person("sam")
-	ann.Phone()
-	dana.Phone()
-	sam.Phone()
+	for _, r := range desk.People {
+		desk.Person(r.ID).Phone() // watched from the start
+	}
 
 	began := time.Now()
 	claimed, climbing := ann.Submit("Claimed in time", "P3"), ann.Submit("Climbs to the top", "P3")
-	bob.Phone().Expect(fmt.Sprintf("Reply %d to take", claimed)).Reply(fmt.Sprint(claimed)).Expect(number(claimed) + " is yours")
+	declined(t, desk, claimed)
+	bob.Phone().Reply(fmt.Sprint(claimed)).Expect(number(claimed) + " is yours")
 	secondDesk(t, desk)
 
 	dana.Phone().ExpectWithin(65*time.Second-time.Since(began), "ON CALL "+number(climbing))
@@ -36,7 +37,11 @@ func TestLife(t *testing.T) {
 	desk.Settle()
 	before := desk.Events(climbing)
 
+	children := descendants(desk.command.Process.Pid)
 	desk.Kill()
+	if names := left(children, 20*time.Second); len(names) > 0 {
+		t.Errorf("left running after kill -9: %s", strings.Join(names, "; "))
+	}
 	again := Start(t, Options{State: state})
 	for _, p := range []*Person{ann, dana, sam} { // the phones keep what they had
 		seen := p.Phone()
@@ -67,6 +72,29 @@ func TestLife(t *testing.T) {
 	}
 	engineAway(t, again)
 	again.Stop()
+}
+
+// declined has one of the two who were asked decline, whereupon the third is asked
+// long before the next wave.
+func declined(t *testing.T, desk *Desk, n int) {
+	offer := fmt.Sprintf("Reply %d to take", n)
+	var asked, others []*Person
+	if !eventually(Patience, func() bool {
+		asked, others = nil, nil
+		for _, id := range []string{"bob", "eve", "dan"} {
+			p := desk.Person(id)
+			if p.Phone().Count(offer) > 0 {
+				asked = append(asked, p)
+			} else {
+				others = append(others, p)
+			}
+		}
+		return len(asked) == 2
+	}) {
+		t.Fatalf("asked %v, want two people", asked)
+	}
+	asked[0].Phone().Reply(fmt.Sprintf("R%d", n)).Expect("OK, " + number(n) + " goes to someone else")
+	others[0].Phone().Expect(offer)
 }
 
 // engineAway kills the engine: submission does not need it.

@@ -102,7 +102,8 @@ func line(text, begin string) string {
 // took it, some milliseconds late, so the second may be one off.
 func says(text string, at time.Time) bool {
 	for _, off := range []time.Duration{-time.Second, 0, time.Second} {
-		if strings.Contains(text, at.Add(off).UTC().Format("15:04:05")) {
+		second := strings.TrimSuffix(at.Add(off).UTC().Format("15:04:05"), ":00") // a full minute stands without them
+		if strings.Contains(text, second) {
 			return true
 		}
 	}

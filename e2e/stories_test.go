@@ -18,6 +18,7 @@ const people = `{"people": [
   {"id": "ann", "name": "Ann Lee", "role": "requester", "phone": "+447700900201", "jid": "ann@desk.localhost", "loc": "room 312"},
   {"id": "joe", "name": "Joe", "role": "requester", "phone": "+447700900203"},
   {"id": "sue", "name": "Sue", "role": "requester", "phone": "+447700900204", "loc": "room 7"},
+  {"id": "mal", "name": "Mallory", "role": "requester", "jid": "mal@desk.localhost"},
   {"id": "max", "name": "Max", "role": "requester", "jid": "max@desk.localhost"}
 ]}`
 
@@ -46,6 +47,7 @@ func TestStories(t *testing.T) {
 		{"what an agent can say", agentWords},
 		{"what managers see", managers},
 		{"the pages", pages},
+		{"the command line", commandLine},
 		{"strangers", strangers},
 		{"idempotent submission", idempotency},
 	} {
@@ -149,6 +151,7 @@ func nobodyClaims(t *testing.T, desk *Desk) {
 	if got := desk.Await(n, "assigned", "sam"); got.Escalation != 2 {
 		t.Errorf("escalation %d, want 2", got.Escalation)
 	}
+	desk.Advance(time.Hour) // nobody is called any more
 }
 
 // Dialogue d03: the SMSC does not hear our response, and delivers again.

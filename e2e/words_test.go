@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -50,7 +52,8 @@ func agentWords(t *testing.T, desk *Desk) {
 	phone.Reply("who").Expect("Busy: Eve " + id)
 }
 
-// strangers get one answer a day and no service, on both channels.
+// strangers get one answer a day and no service, on both channels. Mallory has an
+// account at the same server and is nobody to the desk.
 func strangers(t *testing.T, desk *Desk) {
 	ann := desk.Person("ann")
 	ann.Phone().Allow("we have your request")
@@ -59,7 +62,30 @@ func strangers(t *testing.T, desk *Desk) {
 	stranger := desk.Stranger("+447700900999")
 	stranger.Reply(fmt.Sprint(n)).Expect("I do not know this number")
 	stranger.Reply("list").Reply(fmt.Sprintf("take %d", n))
+	if _, err := desk.db.Exec(t.Context(), "DELETE FROM people WHERE id = 'mal'"); err != nil {
+		t.Fatal(err)
+	}
+	mallory, err := login(desk.Ready, desk.Person("mal").JID, desk.Person("mal").password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mallory.leave()
+	for _, text := range []string{fmt.Sprintf("take %d", n), "list"} {
+		if err := mallory.say(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !eventually(Patience, func() bool { return mallory.arrived(t.Context(), desk.db, desk.Person("mal").JID) }) {
+		t.Fatal("the desk has not heard Mallory")
+	}
 	desk.Settle()
+	if err := mallory.ping(); err != nil {
+		t.Error(err)
+	}
+	heard, _ := mallory.history()
+	if heard = slices.DeleteFunc(heard, func(m Message) bool { return m.Own }); len(heard) != 1 || !strings.Contains(heard[0].Text, "I do not know this address") {
+		t.Errorf("Mallory heard %v", heard)
+	}
 	if got := stranger.Count(); got != 1 {
 		t.Errorf("the stranger got %d messages:\n%s", got, stranger.story())
 	}
