@@ -18,6 +18,7 @@ const people = `{"people": [
   {"id": "ann", "name": "Ann Lee", "role": "requester", "phone": "+447700900201", "jid": "ann@desk.localhost", "loc": "room 312"},
   {"id": "joe", "name": "Joe", "role": "requester", "phone": "+447700900203"},
   {"id": "sue", "name": "Sue", "role": "requester", "phone": "+447700900204", "loc": "room 7"},
+  {"id": "pat", "name": "Pat", "role": "requester", "phone": "+447700900205"},
   {"id": "mal", "name": "Mallory", "role": "requester", "jid": "mal@desk.localhost"},
   {"id": "max", "name": "Max", "role": "requester", "jid": "max@desk.localhost"}
 ]}`

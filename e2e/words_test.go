@@ -9,10 +9,10 @@ import (
 
 // agentWords says everything once that an agent may say, and a requester's NO.
 func agentWords(t *testing.T, desk *Desk) {
-	sue, joe, bob, eve := desk.Person("sue"), desk.Person("joe"), desk.Person("bob"), desk.Person("eve")
+	sue, pat, bob, eve := desk.Person("sue"), desk.Person("pat"), desk.Person("bob"), desk.Person("eve")
 	desk.Free("bob", "eve")
 	sue.Phone().Allow("we have your request")
-	joe.Phone().Allow("we have your request")
+	pat.Phone().Allow("we have your request")
 	offers := func() {
 		bob.Phone().Allow("to take")
 		eve.Phone().Allow("to take")
@@ -30,23 +30,23 @@ func agentWords(t *testing.T, desk *Desk) {
 		sue.Phone().Expect(number(n) + " is solved")
 	}
 
-	n := joe.Submit("Door does not open", "P3")
+	n := pat.Submit("Door does not open", "P3")
 	id := number(n)
 	phone.Expect(id, "to take").Reply(fmt.Sprintf("R%d", n)).Expect("OK, " + id + " goes to someone else")
 	phone.Reply("list").Expect("1 waiting", id)
-	phone.Reply(fmt.Sprintf("D%d", n)).Expect(id+" waiting", "Door does not open", "Joe")
+	phone.Reply(fmt.Sprintf("D%d", n)).Expect(id+" waiting", "Door does not open", "Pat")
 	eve.Phone().Reply(fmt.Sprint(n)).Expect(id + " is yours")
-	joe.Phone().Expect("Eve is on your request " + id)
+	pat.Phone().Expect("Eve is on your request " + id)
 	eve.Phone().Reply("mine").Expect("You hold 1", id)
 	eve.Phone().Reply(fmt.Sprintf("note %d the lock is dry", n)).Expect("Noted on " + id)
 	eve.Phone().Reply(fmt.Sprintf("release %d", n)).Expect(id + " is back in the queue")
-	joe.Phone().Expect("Eve had to hand back " + id)
+	pat.Phone().Expect("Eve had to hand back " + id)
 	eve.Phone().Reply("undo").Expect("Undone: " + id)
-	joe.Phone().Expect("Eve is on your request " + id)
+	pat.Phone().Expect("Eve is on your request " + id)
 	eve.Phone().Reply("help").Expect("142 take")
 	eve.Phone().Reply(fmt.Sprintf("done %d oiled it", n)).Expect(id + " closed")
-	joe.Phone().Expect(id+" is solved (Eve)", "oiled it").Reply("NO").Expect(id + " is open again and Eve has been told")
-	eve.Phone().Allow("Joe on " + id)
+	pat.Phone().Expect(id+" is solved (Eve)", "oiled it").Reply("NO").Expect(id + " is open again and Eve has been told")
+	eve.Phone().Allow("Pat on " + id)
 	desk.Await(n, "assigned", "eve")
 	phone.Reply("9999").Expect("There is no ticket #9999")
 	phone.Reply("who").Expect("Busy: Eve " + id)
