@@ -48,6 +48,11 @@ var (
 	TicketChannel    = temporal.NewSearchAttributeKeyKeyword("TicketChannel")
 )
 
+// SearchAttributes are those that a namespace must know.
+func SearchAttributes() []temporal.SearchAttributeKey {
+	return []temporal.SearchAttributeKey{TicketStatus, TicketPriority, TicketAssignee, TicketGroup, TicketDue, TicketEscalation, TicketChannel}
+}
+
 // Input starts the workflow of a ticket: with its opening, or, for a ticket whose
 // workflow has ended, with its number, or from where an earlier run left off.
 type Input struct {
