@@ -14,7 +14,11 @@ run: deps build ## everything on this machine: desk, engine, database, chat and 
 
 test: deps-test build lint ## every check and test
 	go -C devstack/temporal test -vet=off ./... # its vet facts cover 1,800 packages: minutes
-	go test -race ./...
+	go test -race $$(go list ./... | grep -v /e2e)
+	go test -race -timeout 20m ./e2e/... # alone: it runs whole desks
+
+e2e: deps-test build ## whole desks on real servers, with phones, chats and a browser
+	go test -race -timeout 20m -v ./e2e/...
 
 deps: ## what the system must provide; installs it where it may
 	@scripts/deps.sh
@@ -47,4 +51,4 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
 	done
 
-.PHONY: help run test deps deps-test build lint generate fuzz FORCE
+.PHONY: help run test e2e deps deps-test build lint generate fuzz FORCE
