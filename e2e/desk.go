@@ -196,7 +196,7 @@ func (s *server) await(t testing.TB) {
 func (s *server) connect(t testing.TB) {
 	t.Helper()
 	if s.Phones != "" {
-		s.phones = phonesAPI{s.Phones}
+		s.phones = watchPhones(s.Phones)
 	}
 	var err error
 	if s.db, err = pgxpool.New(context.Background(), s.DatabaseURL); err != nil {
@@ -216,6 +216,9 @@ func (discard) Warn(string, ...any)  {}
 func (discard) Error(string, ...any) {}
 
 func (s *server) disconnect() {
+	if w, ok := s.phones.(*watchedPhones); ok {
+		w.close()
+	}
 	if s.db != nil {
 		s.db.Close()
 		s.engine.Close()

@@ -81,14 +81,19 @@ type LedgerRow struct {
 // Ledger is what the SMSC knows of its messages, oldest first.
 func (d *Desk) Ledger() []LedgerRow {
 	d.t.Helper()
-	response, err := http.Get(d.Phones + "/api/ledger")
+	rows, err := d.phones.(*watchedPhones).rows()
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	defer response.Body.Close()
-	var rows []LedgerRow
-	if err := json.NewDecoder(response.Body).Decode(&rows); err != nil {
-		d.t.Fatal(err)
-	}
 	return rows
+}
+
+func (p phonesAPI) rows() (rows []LedgerRow, err error) {
+	response, err := http.Get(p.url + "/api/ledger")
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	err = json.NewDecoder(response.Body).Decode(&rows)
+	return rows, err
 }
