@@ -20,6 +20,9 @@ test: deps-test build lint ## every check and test
 e2e: deps-test build ## whole desks on real servers, with phones, chats and a browser
 	go test -race -timeout 20m -v ./e2e/...
 
+bench: deps build ## lives of tickets per second, beside a bare workflow; CPU, latencies, events
+	@bin/deskbell bench $(ARGS)
+
 deps: ## what the system must provide; installs it where it may
 	@scripts/deps.sh
 
@@ -51,4 +54,4 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
 	done
 
-.PHONY: help run test e2e deps deps-test build lint generate fuzz FORCE
+.PHONY: help run test e2e bench deps deps-test build lint generate fuzz FORCE

@@ -36,8 +36,7 @@ func demoPeople() roster.File {
 	}}
 }
 
-// people are the desk's people in development: the file's or the demo's. Whoever
-// has a JID and no password gets one, which stays the same from start to start.
+// people are the desk's people in development: the file's or the demo's.
 func people(file, kept string) (roster.File, error) {
 	f := demoPeople()
 	if file != "" {
@@ -46,15 +45,21 @@ func people(file, kept string) (roster.File, error) {
 			return f, fmt.Errorf("--people: %w", err)
 		}
 	}
+	return f, givePasswords(f, kept)
+}
+
+// givePasswords gives whoever has a JID and no password one, which stays the same
+// from start to start.
+func givePasswords(f roster.File, kept string) error {
 	passwords := map[string]string{}
 	data, err := os.ReadFile(kept)
 	switch {
 	case err == nil:
 		if err := json.Unmarshal(data, &passwords); err != nil {
-			return f, fmt.Errorf("read %s: %w", kept, err)
+			return fmt.Errorf("read %s: %w", kept, err)
 		}
 	case !errors.Is(err, os.ErrNotExist):
-		return f, err
+		return err
 	}
 	for i := range f.People {
 		p := &f.People[i]
@@ -68,9 +73,9 @@ func people(file, kept string) (roster.File, error) {
 	}
 	data, err = json.Marshal(passwords)
 	if err != nil {
-		return f, err
+		return err
 	}
-	return f, os.WriteFile(kept, data, 0o600)
+	return os.WriteFile(kept, data, 0o600)
 }
 
 // kept returns a secret that is made once and kept in a file.

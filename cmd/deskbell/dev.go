@@ -51,9 +51,10 @@ type stack struct {
 	ready    ready
 	noIM     error // why there is no IM
 
-	mu    sync.Mutex
-	pages map[string]http.Handler       // beside the phones
-	stop  []func(context.Context) error // in the order of the starts
+	mu      sync.Mutex
+	pages   map[string]http.Handler       // beside the phones
+	servers map[string]*devstack.Server   // by name
+	stop    []func(context.Context) error // in the order of the starts
 }
 
 // ready is the file that tells others where everything is.
@@ -383,6 +384,12 @@ func (s *stack) phones(ctx context.Context) error {
 
 // supervise stops a server at the end and restarts it when it dies before.
 func (s *stack) supervise(name string, server *devstack.Server) {
+	s.mu.Lock()
+	if s.servers == nil {
+		s.servers = map[string]*devstack.Server{}
+	}
+	s.servers[name] = server
+	s.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {

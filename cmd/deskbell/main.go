@@ -29,6 +29,7 @@ type cli struct {
 	People  peopleCmd  `cmd:"" help:"List people, or import a file of them."`
 	Rota    rotaCmd    `cmd:"" help:"Show who is on call."`
 	Token   tokenCmd   `cmd:"" help:"Make an API token for a person."`
+	Bench   benchCmd   `cmd:"" help:"Measure whole lives of tickets over the real wires, beside a bare workflow."`
 }
 
 func main() {
