@@ -15,9 +15,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
-	temporallog "go.temporal.io/sdk/log"
 	"golang.org/x/sync/errgroup"
 
 	"deskbell/api"
@@ -43,7 +40,7 @@ type system struct {
 	clock  clock.Clock
 	log    *slog.Logger
 	store  *store.Store
-	engine client.Client
+	engine engine
 	desk   *desk.Desk
 }
 
@@ -56,23 +53,15 @@ func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Po
 	if s.store, err = store.Open(ctx, c.Database.Reveal(), now, log); err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	options, err := envconfig.LoadDefaultClientOptions()
-	if err != nil {
-		return nil, fmt.Errorf("read the TEMPORAL_ variables: %w", err)
-	}
-	if c.TemporalAddress != "" {
-		options.HostPort = c.TemporalAddress
-	}
-	options.Logger = temporallog.NewStructuredLogger(log)
-	if s.engine, err = client.NewLazyClient(options); err != nil {
-		return nil, fmt.Errorf("TEMPORAL_ADDRESS: %w", err)
+	if s.engine, err = newEngine(c, log); err != nil {
+		return nil, err
 	}
 	number := ""
 	if len(c.SMSCs) > 0 {
 		number = c.SMSCs[0].Source
 	}
 	s.desk = desk.New(desk.Config{
-		Store: s.store, Engine: s.engine, Policy: p, Clock: now, TestClock: movable, Log: log, Zone: s.zone,
+		Store: s.store, Engine: s.engine.Client, Policy: p, Clock: now, TestClock: movable, Log: log, Zone: s.zone,
 		URL: c.PublicURL, Org: "Deskbell", Number: number, Join: sms.Join,
 	})
 	return s, nil
@@ -113,7 +102,7 @@ func (s *system) run(ctx context.Context, listener net.Listener) error {
 	}
 	if has(config.Tickets) {
 		g.Go(func() error {
-			return s.again(ctx, func() error { return workers.RunTickets(ctx, s.engine, s.desk.TicketActivities()) })
+			return s.again(ctx, func() error { return workers.RunTickets(ctx, s.engine.Client, s.desk.TicketActivities()) })
 		})
 	}
 	if has(config.SMS) {
@@ -249,7 +238,7 @@ func (s *system) whileUp(ctx context.Context, channel gateway.Channel, queue str
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return pump.Run(ctx) })
 	g.Go(func() error {
-		return s.again(ctx, func() error { return workers.RunNotices(ctx, s.engine, queue, s.desk.NoticeActivities()) })
+		return s.again(ctx, func() error { return workers.RunNotices(ctx, s.engine.Client, queue, s.desk.NoticeActivities()) })
 	})
 	g.Go(func() error {
 		return s.store.Listen(ctx, []string{"deskbell_due"}, func(_, due string) {

@@ -49,10 +49,23 @@ func (s serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 
 type migrateCmd struct{}
 
+// Run migrates the database, and prepares the engine that the environment names.
 func (migrateCmd) Run(ctx context.Context, log *slog.Logger) error {
 	c, err := config.Load(os.Getenv, nil)
 	if err != nil {
 		return err
 	}
-	return store.Migrate(ctx, c.Database.Reveal(), log)
+	if err := store.Migrate(ctx, c.Database.Reveal(), log); err != nil {
+		return err
+	}
+	if c.TemporalAddress == "" && os.Getenv("TEMPORAL_CONFIG_FILE") == "" {
+		fmt.Fprintln(os.Stderr, "The database is up to date. TEMPORAL_ADDRESS is not set: namespace and search attributes were not looked at.")
+		return nil
+	}
+	e, err := newEngine(c, log)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	return e.prepare(ctx, log)
 }
