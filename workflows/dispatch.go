@@ -84,9 +84,12 @@ func (d *driver) dispatch(ctx workflow.Context) {
 }
 
 // tell hands the outbox over, in one batch per lane. What nobody needs any more
-// is dropped.
+// is dropped, so that the outbox stays short while a channel is away.
 func (d *driver) tell(ctx workflow.Context) {
-	d.Outbox = slices.DeleteFunc(d.Outbox, func(n ticket.Notice) bool { return !d.Ticket.Wanted(n) })
+	now := d.now(ctx)
+	d.Outbox = slices.DeleteFunc(d.Outbox, func(n ticket.Notice) bool {
+		return !d.Ticket.Wanted(n) || !n.Expires.IsZero() && n.Expires.Before(now)
+	})
 	for _, l := range lanes {
 		if slices.ContainsFunc(d.telling, func(t telling) bool { return t.lane == l.lane }) {
 			continue
@@ -109,7 +112,7 @@ func (d *driver) tell(ctx workflow.Context) {
 				o.Priority = temporal.Priority{PriorityKey: 1}
 			}
 		})
-		in := activities.NotifyInput{Ticket: d.Ticket.Facts(), Notices: batch, Now: d.now(ctx)}
+		in := activities.NotifyInput{Ticket: d.Ticket.Facts(), Notices: batch, Now: now}
 		d.telling = append(d.telling, telling{l.lane, batch, workflow.ExecuteActivity(o, (*activities.Notices)(nil).Notify, in)})
 	}
 }

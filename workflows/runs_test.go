@@ -25,6 +25,8 @@ func TestContinueAsNewCarriesEverything(t *testing.T) {
 	p := policy.Default()
 	w := newWorld(t, p)
 	w.on(time.Minute, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.beforeNotify = func(activities.NotifyInput) error { return activity.ErrResultPending }
 		w.beforeProject = func(activities.Projection) error { return activity.ErrResultPending }
 	})
@@ -32,7 +34,7 @@ func TestContinueAsNewCarriesEverything(t *testing.T) {
 	w.signal(3*time.Minute, by("bob", ticket.Note))
 	w.on(4*time.Minute, w.suggest)
 	w.signal(4*time.Minute, by("bob", ticket.Tell))
-	w.on(4*time.Minute, func() { w.beforeNotify, w.beforeProject = nil, nil })
+	w.on(4*time.Minute, w.recover)
 	w.signal(5*time.Minute, by("meg", ticket.Cancel))
 	final := w.live(opening(p, ticket.P1))
 	w.complete(final)

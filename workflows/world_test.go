@@ -85,7 +85,7 @@ type world struct {
 	beforeProject func(activities.Projection) error
 	beforeNotify  func(activities.NotifyInput) error
 
-	mu          sync.Mutex // activities run side by side
+	mu          sync.Mutex // activities run side by side; it guards what they use
 	heard       []heard
 	batches     []activities.NotifyInput
 	projections []activities.Projection
@@ -115,13 +115,13 @@ type readModel world
 func (r *readModel) Load(context.Context, int) (activities.Projection, error) { return r.snapshot, nil }
 
 func (r *readModel) Project(_ context.Context, p activities.Projection) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.beforeProject != nil {
 		if err := r.beforeProject(p); err != nil {
 			return err
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if n := len(r.projections); r.cut && n > 0 {
 		seen := r.projections[n-1].Ticket.Version
 		p.Events = slices.DeleteFunc(slices.Clone(p.Events), func(e ticket.Event) bool { return e.Seq <= seen })
@@ -131,13 +131,13 @@ func (r *readModel) Project(_ context.Context, p activities.Projection) error {
 }
 
 func (w *world) Notify(ctx context.Context, in activities.NotifyInput) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.beforeNotify != nil {
 		if err := w.beforeNotify(in); err != nil {
 			return 0, err
 		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.batches = append(w.batches, in)
 	for _, n := range in.Notices {
 		if w.cut && slices.ContainsFunc(w.heard, func(h heard) bool { return h.Key == n.Key }) {
@@ -149,12 +149,21 @@ func (w *world) Notify(ctx context.Context, in activities.NotifyInput) (int, err
 }
 
 func (w *world) Prepare(ctx context.Context, in activities.PrepareInput) (ticket.Findings, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.beforePrepare != nil {
 		if err := w.beforePrepare(in.Lookup); err != nil {
 			return ticket.Findings{}, err
 		}
 	}
 	return w.tickets.Prepare(ctx, in)
+}
+
+// recover lets every activity run again.
+func (w *world) recover() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.beforePrepare, w.beforeProject, w.beforeNotify = nil, nil, nil
 }
 
 // on makes an appointment, d after noon.
@@ -203,7 +212,9 @@ func (w *world) count(events int) {
 
 // suggest is the engine asking a run to continue in a new one at once.
 func (w *world) suggest() {
+	w.mu.Lock()
 	w.cut = true
+	w.mu.Unlock()
 	w.SetContinueAsNewSuggested(true)
 }
 
