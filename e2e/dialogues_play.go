@@ -68,7 +68,24 @@ func perform(t *testing.T, s *server, f dialogues, d dialogue, texts texts) []st
 	for _, n := range slices.Sorted(keys(d.Final)) {
 		p.finally(n, d.Final[n])
 	}
+	if len(p.wrong) > 0 {
+		p.explain()
+	}
 	return p.wrong
+}
+
+// explain logs what happened, for people.
+func (p *play) explain() {
+	for _, n := range slices.Sorted(keys(p.dialogue.Final)) {
+		if number, err := strconv.Atoi(n); err == nil {
+			for _, l := range p.Timeline(number) {
+				p.t.Logf("#%s %s %s %s %s %q", n, l.At.Format(time.TimeOnly), l.Actor, l.Event, l.Detail, l.Text)
+			}
+		}
+	}
+	for _, h := range p.heard {
+		p.t.Logf("%s got %s", h.who, h)
+	}
 }
 
 // end leaves no server away and nobody in IM.
@@ -97,37 +114,51 @@ func (p *play) fail(i int, format string, args ...any) {
 func (p *play) bound(i int) time.Time {
 	for _, s := range p.dialogue.Steps[i+1:] {
 		if s.At != nil && s.moves() {
-			return p.at(s).Add(-before)
+			return p.at(s)
 		}
 	}
 	return p.now().Add(5 * time.Minute)
 }
 
-// before is how shortly before an in or an event the clock stops, so that what comes
-// at its very time counts as after it.
-const before = time.Second
-
 func (p *play) at(s step) time.Time { return p.start.Add(time.Duration(*s.At)) }
+
+// arrive moves the clock to an in or an event, in one go: the steps between are the
+// file's to name. What comes with the time counts as after a wait and as before
+// anything else.
+func (p *play) arrive(i int) {
+	p.t.Helper()
+	s := p.dialogue.Steps[i]
+	mark := func() {
+		if i == 0 || !p.dialogue.Steps[i-1].moves() {
+			p.hear()
+			p.mark = len(p.heard)
+		}
+	}
+	if s.Do == "wait" {
+		mark()
+	}
+	if s.At != nil && !s.Concurrent && p.now().Before(p.at(s)) {
+		p.quiet()
+		if l := p.late; l != nil && l.at.Before(p.at(s)) {
+			p.moveTo(l.at)
+			p.catchUp()
+		}
+		p.moveTo(p.at(s))
+		p.quiet()
+	}
+	if s.Do != "wait" {
+		mark()
+	}
+}
 
 func (p *play) step(i int) {
 	s := p.dialogue.Steps[i]
-	if s.At != nil && !s.Concurrent {
-		if s.moves() {
-			p.until(p.at(s).Add(-before), func() bool { return false || !p.now().Before(p.at(s).Add(-before)) })
-		} else {
-			p.until(p.at(s), func() bool { return !p.now().Before(p.at(s)) })
-		}
+	if s.At != nil && !s.moves() {
+		p.until(p.at(s), func() bool { return !p.now().Before(p.at(s)) })
 	}
 	switch s.Kind {
 	case stepIn, stepEvent:
-		p.hear()
-		if i == 0 || !p.dialogue.Steps[i-1].moves() {
-			p.mark = len(p.heard)
-		}
-		if s.At != nil {
-			p.moveTo(p.at(s))
-			p.catchUp()
-		}
+		p.arrive(i)
 		if s.Kind == stepIn {
 			p.in(i)
 		} else {
@@ -142,7 +173,7 @@ func (p *play) step(i int) {
 		if i > 0 && p.dialogue.Steps[i-1].moves() {
 			from = p.mark
 		}
-		bound := p.bound(i)
+		bound := p.bound(i).Add(-time.Second)
 		if !slices.ContainsFunc(p.dialogue.Steps[i+1:], func(s step) bool { return s.At != nil }) {
 			bound = p.now()
 		}
@@ -203,8 +234,8 @@ func (p *play) say(s step) {
 	write := func(text string, more map[string]any) {
 		body := map[string]any{"text": text}
 		maps.Copy(body, more)
-		if s.SentAt != nil { // the network's clock is the machine's
-			body["sent_at"] = p.start.Add(time.Duration(*s.SentAt)).Add(-p.offset)
+		if s.SentAt != nil {
+			body["sent_at"] = p.start.Add(time.Duration(*s.SentAt))
 		}
 		phones := phonesAPI{p.Phones}
 		if err := phones.post(phones.path(number, "messages"), body); err != nil {

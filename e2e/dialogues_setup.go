@@ -94,7 +94,7 @@ func (p *play) prepare() {
 	if s.Free != nil {
 		onDuty = *s.Free
 	}
-	natural := func(g given) bool { return g.State == "waiting" && s.Offers == nil }
+	natural := func(g given) bool { return g.State == "waiting" && s.Offers == nil && s.Paged == nil }
 	for _, g := range s.Tickets {
 		if g.State == "waiting" && !natural(g) {
 			p.duty(s.Offers[strconv.Itoa(g.N)])
@@ -103,6 +103,9 @@ func (p *play) prepare() {
 	}
 	if slices.ContainsFunc(s.Tickets, func(g given) bool { return g.State != "waiting" }) {
 		p.duty(nil)
+	}
+	if s.Paged != nil {
+		p.until(p.start, func() bool { return !p.now().Before(p.start) })
 	}
 	p.moveTo(p.start)
 	for _, g := range s.Tickets {
@@ -127,7 +130,7 @@ func (p *play) prepare() {
 }
 
 // lead is how long before the start the setup begins: long enough for the calls
-// that the first step already knows of.
+// that have been made.
 func (p *play) lead() time.Duration {
 	if len(p.dialogue.Setup.Paged) == 0 {
 		return early
@@ -142,12 +145,8 @@ func (p *play) lead() time.Duration {
 	for _, g := range p.dialogue.Setup.Tickets {
 		called := len(p.dialogue.Setup.Paged[strconv.Itoa(g.N)])
 		steps := policy.Priorities[priorities[g.Priority]].Steps
-		if called == 0 || called > len(steps) {
-			continue
-		}
-		after := time.Duration(steps[called-1].After)
-		if first := p.dialogue.Steps[0].At; first != nil && time.Duration(*first) < after {
-			lead = max(lead, after+early)
+		if 0 < called && called <= len(steps) {
+			lead = max(lead, time.Duration(steps[called-1].After)+early)
 		}
 	}
 	return lead

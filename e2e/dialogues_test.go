@@ -34,7 +34,7 @@ func TestDialogues(t *testing.T) {
 	only := strings.Fields(os.Getenv("DIALOGUE"))
 	byLimit := map[int][]dialogue{}
 	for i, d := range f.Dialogues {
-		if (all || i%10 == 0) && (only == nil || slices.Contains(only, d.ID)) {
+		if (all || i%10 == 0) && (len(only) == 0 || slices.Contains(only, d.ID)) {
 			byLimit[d.Setup.Limits.Held] = append(byLimit[d.Setup.Limits.Held], d)
 		}
 	}
