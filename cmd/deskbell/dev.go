@@ -362,16 +362,10 @@ func (s *stack) phones(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var phones []smsc.Phone
-	for _, p := range s.people.People {
-		if p.Phone != "" {
-			phones = append(phones, smsc.Phone{Number: p.Phone, Name: p.Name, Role: string(p.Roles[0])})
-		}
-	}
 	local := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 	server, err := smsc.Start(ctx, smsc.Config{
 		Dir: s.state.Path("smsc"), SMPPAddr: local(smpp), HTTPAddr: local(web), SystemID: "deskbell", Password: password, Number: demoNumber,
-		People: phones, Clock: s.clock, Log: s.log, Mount: s.pages,
+		People: phonesOf(s.people), Clock: s.clock, Log: s.log, Mount: s.pages,
 	})
 	if err != nil {
 		return err

@@ -22,6 +22,8 @@ type cli struct {
 	Dev     devCmd     `cmd:"" help:"Run everything, with embedded servers and a demo desk."`
 	Serve   serveCmd   `cmd:"" help:"Run roles against the servers that the environment names."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date."`
+	Healthy healthyCmd `cmd:"" help:"Ask the deskbell on this machine whether it is healthy; for containers."`
+	Smsc    smscCmd    `cmd:"" help:"Run the development SMSC with its page of phones by itself."`
 	Submit  submitCmd  `cmd:"" help:"Submit a ticket."`
 	List    listCmd    `cmd:"" help:"List tickets."`
 	Show    showCmd    `cmd:"" help:"Show a ticket and what happened to it."`

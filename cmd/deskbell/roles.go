@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"deskbell/api"
@@ -33,15 +35,16 @@ import (
 
 // system is what the roles share in one process.
 type system struct {
-	config config.Config
-	roles  []string
-	zone   *time.Location
-	holder string // this process, in leases
-	clock  clock.Clock
-	log    *slog.Logger
-	store  *store.Store
-	engine engine
-	desk   *desk.Desk
+	config  config.Config
+	roles   []string
+	zone    *time.Location
+	holder  string // this process, in leases
+	clock   clock.Clock
+	log     *slog.Logger
+	store   *store.Store
+	engine  engine
+	desk    *desk.Desk
+	metrics *metrics
 }
 
 // newSystem connects what the roles need. The database must answer; the engine
@@ -64,6 +67,7 @@ func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Po
 		Store: s.store, Engine: s.engine.Client, Policy: p, Clock: now, TestClock: movable, Log: log, Zone: s.zone,
 		URL: c.PublicURL, Org: "Deskbell", Number: number, Join: sms.Join,
 	})
+	s.metrics = newMetrics(s)
 	return s, nil
 }
 
@@ -99,6 +103,12 @@ func (s *system) run(ctx context.Context, listener net.Listener) error {
 			}
 		}
 		g.Go(func() error { return api.Serve(ctx, listener, s.handler(ctx), s.log) })
+	} else if os.Getenv("DESKBELL_HTTP_ADDR") != "" {
+		listener, err := net.Listen("tcp", s.config.HTTPAddr)
+		if err != nil {
+			return fmt.Errorf("DESKBELL_HTTP_ADDR: %w", err)
+		}
+		g.Go(func() error { return api.Serve(ctx, listener, s.operations(), s.log) })
 	}
 	if has(config.Tickets) {
 		g.Go(func() error {
@@ -124,7 +134,7 @@ func (s *system) handler(ctx context.Context) http.Handler {
 	if s.desk.TestClock != nil {
 		pages.HandleFunc("POST /test/clock", s.moveClock)
 	}
-	return api.New(api.Config{Log: s.log, Clock: s.clock, Pages: pages}, s.desk)
+	return api.New(api.Config{Log: s.log, Clock: s.clock, Metrics: s.metrics.registry, Pages: pages}, s.desk)
 }
 
 // moveClock moves the present for a test: {"offset": "90m"}.
@@ -167,7 +177,7 @@ func (s *system) runSMS(ctx context.Context) error {
 		gw, err := sms.New(sms.Config{
 			Addr: smsc.Addr, SystemID: smsc.SystemID, Password: smsc.Password.Reveal(), Number: "+" + strings.TrimPrefix(smsc.Source, "+"), TLS: tlsFor(smsc), StampTag: smsc.StampTag,
 			WhileBound: func(ctx context.Context) error { return s.whileUp(ctx, gateway.SMS, workflows.SMSQueue, gw, l) },
-		}, kicking{s.store, s.desk}, s.store, s.clock, s.log)
+		}, kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics.receipts}, s.clock, s.log)
 		if err != nil {
 			return err
 		}
@@ -179,7 +189,7 @@ func (s *system) runSMS(ctx context.Context) error {
 func (s *system) runIM(ctx context.Context) error {
 	x := s.config.XMPP
 	gw := im.New(im.Config{Addr: x.Addr, JID: x.JID, Password: x.Password.Reveal(), CAFile: x.CAFile},
-		kicking{s.store, s.desk}, s.store, s.store, directory{s.store}, s.clock, s.log)
+		kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics.receipts}, s.store, directory{s.store}, s.clock, s.log)
 	return s.hold(ctx, gateway.IM, func(ctx context.Context, l *link) error {
 		return gw.Run(ctx, func(ctx context.Context) error { return s.whileUp(ctx, gateway.IM, workflows.IMQueue, gw, l) })
 	})
@@ -234,7 +244,7 @@ func (s *system) report(ctx context.Context, channel gateway.Channel, l *link) e
 func (s *system) whileUp(ctx context.Context, channel gateway.Channel, queue string, sender gateway.Sender, l *link) error {
 	l.set(true)
 	defer l.set(false)
-	pump := gateway.NewPump(channel, s.store, sender, s.clock, s.log)
+	pump := gateway.NewPump(channel, counted{s.store, channel, s.metrics.sent}, sender, s.clock, s.log)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return pump.Run(ctx) })
 	g.Go(func() error {
@@ -283,12 +293,16 @@ func tlsFor(c config.SMSC) *tls.Config {
 // kicking is the inbox; the desk hears of what was kept.
 type kicking struct {
 	*store.Store
-	desk *desk.Desk
+	desk     *desk.Desk
+	messages *prometheus.CounterVec
 }
 
 func (k kicking) Keep(ctx context.Context, messages []gateway.Message) ([]gateway.Kept, error) {
 	kept, err := k.Store.Keep(ctx, messages)
 	if err == nil && len(messages) > 0 {
+		for _, row := range kept {
+			k.messages.WithLabelValues(string(messages[0].Channel), strconv.FormatBool(row.Repeat)).Inc()
+		}
 		k.desk.Kick(messages[0].Channel)
 	}
 	return kept, err
