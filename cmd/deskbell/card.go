@@ -66,7 +66,7 @@ var cardTemplate = template.Must(template.New("card").Funcs(template.FuncMap{
   1. Submit a ticket for {{.Requester}}:
        curl -s {{.HTTP}}/v1/tickets -H 'Authorization: Bearer {{.Token}}' -H 'Content-Type: application/json' \
          -d '{"subject": "Printer on 3rd floor jams", "priority": "P3", "requester": "{{.Requester}}"}'
-  2. {{.Asked}} agents get a text. On {{.Agent}}'s phone type the ticket's number: it is {{.Agent}}'s. Then type: done new toner
+  2. Two agents get a text. On {{.Agent}}'s phone type the ticket's number: it is {{.Agent}}'s. Then type: done new toner
   3. Open a browser chat: that agent is now there, and gets the next offer by IM.
 {{- if .Steps}}
   4. Do nothing: {{.Steps}}.
