@@ -86,6 +86,7 @@ func (a *Tickets) Prepare(ctx context.Context, in PrepareInput) (ticket.Findings
 			return f, fmt.Errorf("look up the chain: %w", err)
 		}
 		chain, _ := roster.OnCall(rota, overrides, people, l.Group, in.Now)
+		chain = slices.DeleteFunc(chain, func(id string) bool { return id == l.Requester }) // who asks is not called
 		f.Page = page(l, chain, members)
 	}
 	return f, nil

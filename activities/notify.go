@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"deskbell/notice"
@@ -47,6 +48,7 @@ type Notices struct {
 	Outbox    Outbox
 	Zone      *time.Location // in which times are told
 	URL       string         // of the pages
+	Log       *slog.Logger
 }
 
 // NotifyInput is a batch of notices about one ticket, on one channel.
@@ -57,8 +59,8 @@ type NotifyInput struct {
 }
 
 // Notify words the notices and puts them into the outbox, from where they are
-// sent at once. What came too late to be of use is left out; the result counts
-// what was posted.
+// sent at once; the result counts what was posted. What came too late is the
+// sender's to drop.
 func (a *Notices) Notify(ctx context.Context, in NotifyInput) (int, error) {
 	requester, err := a.Addresses.Person(ctx, in.Ticket.Requester.ID)
 	if err != nil {
@@ -110,7 +112,9 @@ func (a *Notices) post(ctx context.Context, in NotifyInput, n ticket.Notice, req
 	m := notice.Message{ID: id, Channel: n.To.Via, Language: to.Language, Values: values}
 	text, err := notice.Render(m)
 	if err != nil {
-		return Post{}, false, err
+		// A defect that trying again does not cure. It must not hold up the others.
+		a.Log.ErrorContext(ctx, "a notice cannot be worded", slog.Int("ticket", in.Ticket.Number), slog.String("message", id), slog.Any("error", err))
+		return p, n.Answers != "", nil
 	}
 	p.Text = text.Body
 	if n.Alert {

@@ -3,6 +3,7 @@ package activities_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func newOutside() *outside {
 
 func (o *outside) notify(t *testing.T, notices ...ticket.Notice) int {
 	t.Helper()
-	a := &activities.Notices{Addresses: o, Waiting: o, Outbox: o, Zone: time.UTC, URL: "http://desk"}
+	a := &activities.Notices{Addresses: o, Waiting: o, Outbox: o, Zone: time.UTC, URL: "http://desk", Log: slog.New(slog.DiscardHandler)}
 	n, err := a.Notify(t.Context(), activities.NotifyInput{Notices: notices, Now: noon, Ticket: ticket.Ticket{
 		Number: 142, Subject: "Printer jams", Requester: ticket.Party{ID: "ann", Name: "Ann Lee", Via: "sms"}, Priority: ticket.P1, CreatedAt: noon,
 		Plan: ticket.Plan{Repeat: 5 * time.Minute, AutoClose: 72 * time.Hour},
@@ -164,7 +165,7 @@ func TestNotifyFails(t *testing.T) {
 	t.Parallel()
 	o := newOutside()
 	o.err = errors.New("away")
-	a := &activities.Notices{Addresses: o, Waiting: o, Outbox: o, Zone: time.UTC}
+	a := &activities.Notices{Addresses: o, Waiting: o, Outbox: o, Zone: time.UTC, Log: slog.New(slog.DiscardHandler)}
 	_, err := a.Notify(t.Context(), activities.NotifyInput{Notices: []ticket.Notice{to("bob", "sms", "offer")}})
 	if !errors.Is(err, o.err) || len(o.posted) > 0 {
 		t.Errorf("%v, %d posts", err, len(o.posted))

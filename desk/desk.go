@@ -57,7 +57,7 @@ func New(c Config) *Desk {
 		answered: map[string]chan struct{}{},
 		kicks:    map[gateway.Channel][]func(){},
 	}
-	d.words = &activities.Notices{Addresses: d, Waiting: c.Store, Outbox: d, Zone: c.Zone, URL: c.URL}
+	d.words = &activities.Notices{Addresses: d, Waiting: c.Store, Outbox: d, Zone: c.Zone, URL: c.URL, Log: c.Log}
 	return d
 }
 

@@ -106,9 +106,3 @@ func (t *Ticket) search(now time.Time, except Party) {
 		t.Offers = []Offer{{To: except, At: now, Until: now, Round: 1, Declined: true}}
 	}
 }
-
-// Without returns the ticket without these alarms.
-func (t Ticket) Without(kinds []AlarmKind) Ticket {
-	t.clear(kinds...)
-	return t
-}

@@ -166,7 +166,7 @@ func found(t Ticket, c Command, now time.Time) []Event {
 	if served(PlanAlarm) {
 		e := event(Planned)
 		e.Times = &Times{Respond: times.Respond, Resolve: times.Resolve}
-		if !slices.Contains(l.Alarms, StepAlarm) {
+		if t.alarm(StepAlarm).IsZero() { // not put off what was raised by hand meanwhile
 			e.Times.Step = times.Step
 		}
 		events = append(events, e)

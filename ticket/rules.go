@@ -234,6 +234,9 @@ func decide(t Ticket, c Command, now time.Time) ([]Event, error) {
 	case tick:
 		return passTime(t, now), nil
 	case foundVerb:
+		if c.Lookup == nil || c.Findings == nil {
+			return nil, errors.New("ticket: found what was not looked up")
+		}
 		return found(t, c, now), nil
 	case LostPage:
 		return pageFailed(t, c, now), nil

@@ -35,17 +35,6 @@ func TestFacts(t *testing.T) {
 	}
 }
 
-func TestWithout(t *testing.T) {
-	t.Parallel()
-	s := in(t, isNew)
-	n := len(s.Alarms)
-	a, _ := s.Due()
-	left := s.Without([]AlarmKind{a.Kind})
-	if b, ok := left.Due(); !ok || b == a || len(s.Alarms) != n || len(left.Alarms) != n-1 {
-		t.Errorf("%v without %v: %v", s.Alarms, a, left.Alarms)
-	}
-}
-
 func TestRefusal(t *testing.T) {
 	t.Parallel()
 	for m, want := range map[Message]struct{ harmless, forbidden bool }{
