@@ -61,6 +61,7 @@ func pages(t *testing.T, desk *Desk) {
 
 	b.do("open", "chat", map[string]any{"url": desk.Phones + "/chat/bob"})
 	desk.presence(bob, "available")
+	desk.Advance(time.Minute) // offers within a minute are bundled
 	n = ann.Submit("Monitor flickers", "P3")
 	b.do("see", "chat", map[string]any{"selector": ".chat-msg__text", "texts": []string{number(n), "Monitor flickers"}})
 	b.do("type", "chat", map[string]any{"selector": "textarea.chat-textarea", "text": fmt.Sprint(n)})

@@ -46,6 +46,7 @@ func TestStories(t *testing.T) {
 		{"the SMSC repeats itself", repeatedDelivery},
 		{"two claim at once", race},
 		{"what an agent can say", agentWords},
+		{"who is there", presence},
 		{"what managers see", managers},
 		{"the pages", pages},
 		{"the command line", commandLine},

@@ -18,6 +18,9 @@ import (
 // chats end.
 func (d *Desk) Story(t *testing.T) *Desk {
 	t.Helper()
+	if !d.running() {
+		t.Fatalf("the desk ended by itself (%v):\n%s", d.status, d.tail())
+	}
 	s := &Desk{server: d.server, t: t, persons: map[string]*Person{}}
 	for _, r := range s.People {
 		s.Person(r.ID) // so that its phone is watched
@@ -65,6 +68,7 @@ func (d *Desk) tidy() {
 	for _, p := range d.persons {
 		p.Leave()
 	}
+	d.Advance(time.Minute) // the next story's offers are not bundled with this one's
 	for _, p := range d.away {
 		p.Phone().Reply("back")
 	}

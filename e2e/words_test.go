@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // agentWords says everything once that an agent may say, and a requester's NO.
@@ -30,6 +31,7 @@ func agentWords(t *testing.T, desk *Desk) {
 		sue.Phone().Expect(number(n) + " is solved")
 	}
 
+	desk.Advance(time.Minute) // offers within a minute are bundled
 	n := pat.Submit("Door does not open", "P3")
 	id := number(n)
 	phone.Expect(id, "to take").Reply(fmt.Sprintf("R%d", n)).Expect("OK, " + id + " goes to someone else")
@@ -50,6 +52,28 @@ func agentWords(t *testing.T, desk *Desk) {
 	desk.Await(n, "assigned", "eve")
 	phone.Reply("9999").Expect("There is no ticket #9999")
 	phone.Reply("who").Expect("Busy: Eve " + id)
+}
+
+// presence decides how each is asked: by chat who is there, by phone who is not.
+// When one has claimed, those who were asked by chat hear it.
+func presence(t *testing.T, desk *Desk) {
+	ann, bob, eve, dan := desk.Person("ann"), desk.Person("bob"), desk.Person("eve"), desk.Person("dan")
+	ann.Phone().Allow("we have your request").Allow("is on your request")
+	bob.Chat()
+	eve.Away()
+	n := ann.Submit("Projector is upside down", "P3")
+	bob.Chat().Expect("New "+number(n), "Projector is upside down", fmt.Sprintf("Reply %d to take it", n))
+	eve.Chat().Expect("New " + number(n))
+	dan.Phone().Expect(number(n), fmt.Sprintf("Reply %d to take", n)).Reply(fmt.Sprint(n)).Expect(number(n) + " is yours")
+	bob.Chat().Expect(number(n) + " was taken by Dan")
+	eve.Chat().Expect(number(n) + " was taken by Dan")
+	eve.Chat().Reply(fmt.Sprintf("take %d", n)).Expect("Too late: Dan took " + number(n))
+	bob.Leave()
+	desk.Advance(time.Minute) // offers within a minute are bundled
+	next := ann.Submit("Projector is too loud", "P3")
+	bob.Phone().Expect(number(next), fmt.Sprintf("Reply %d to take", next))
+	eve.Chat().Expect("New " + number(next))
+	dan.Phone().Expect(number(next))
 }
 
 // strangers get one answer a day and no service, on both channels. Mallory has an
