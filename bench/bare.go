@@ -20,19 +20,22 @@ import (
 )
 
 const (
-	bareQueue    = "deskbell-bench"
+	bareSuffix   = "-bench" // of the bare queues, one beside each of ours
+	bareQueue    = workflows.Queue + bareSuffix
 	bareWorkflow = "Bare"
 	bareActivity = "Nothing"
 )
 
-// shape is what a ticket's workflow did, as numbers: before the first signal, and
-// after each, the sizes of the batches of activities that it scheduled at once.
-type shape [][]int
+// shape is what a ticket's workflow did: before the first signal, and after each,
+// the batches of activities that it scheduled at once, each by its task queue.
+type shape [][]batch
+
+type batch []string
 
 func (s shape) activities() (n int) {
 	for _, phase := range s {
-		for _, size := range phase {
-			n += size
+		for _, b := range phase {
+			n += len(b)
 		}
 	}
 	return n
@@ -49,11 +52,12 @@ func shapeOf(events []*history.HistoryEvent) shape {
 		case enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
 			s, task = append(s, nil), 0
 		case enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-			phase := &s[len(s)-1]
-			if by := e.GetActivityTaskScheduledEventAttributes().WorkflowTaskCompletedEventId; by != task {
-				*phase, task = append(*phase, 0), by
+			phase, scheduled := &s[len(s)-1], e.GetActivityTaskScheduledEventAttributes()
+			if by := scheduled.WorkflowTaskCompletedEventId; by != task {
+				*phase, task = append(*phase, nil), by
 			}
-			(*phase)[len(*phase)-1]++
+			last := &(*phase)[len(*phase)-1]
+			*last = append(*last, scheduled.TaskQueue.Name)
 		}
 	}
 	return s
@@ -68,7 +72,6 @@ type bareInput struct {
 // bare is the workflow that does nothing as often as a ticket does something. It
 // stays open, as a solved ticket does.
 func bare(ctx workflow.Context, in bareInput) error {
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: 10 * time.Second})
 	signals := workflow.GetSignalChannel(ctx, workflows.CommandSignal)
 	id := workflow.GetInfo(ctx).WorkflowExecution.ID
 	for i, phase := range in.Shape {
@@ -76,12 +79,13 @@ func bare(ctx workflow.Context, in bareInput) error {
 			var c ticket.Command
 			signals.Receive(ctx, &c)
 		}
-		for _, size := range phase {
-			var batch []workflow.Future
-			for range size {
-				batch = append(batch, workflow.ExecuteActivity(ctx, bareActivity, id))
+		for _, b := range phase {
+			var under []workflow.Future
+			for _, queue := range b {
+				o := workflow.ActivityOptions{StartToCloseTimeout: 10 * time.Second, TaskQueue: strings.TrimSuffix(queue, bareSuffix) + bareSuffix}
+				under = append(under, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, o), bareActivity, id))
 			}
-			for _, f := range batch {
+			for _, f := range under {
 				if err := f.Get(ctx, nil); err != nil {
 					return err
 				}
@@ -94,8 +98,8 @@ func bare(ctx workflow.Context, in bareInput) error {
 
 // bareRunner drives bare workflows.
 type bareRunner struct {
-	engine client.Client
-	worker worker.Worker
+	engine  client.Client
+	workers []worker.Worker
 
 	mu      sync.Mutex
 	done    map[string]int // activities that ran, by workflow
@@ -104,15 +108,22 @@ type bareRunner struct {
 
 func newBareRunner(engine client.Client) (*bareRunner, error) {
 	b := &bareRunner{engine: engine, done: map[string]int{}, changed: map[string]chan struct{}{}}
-	// The options of the tickets' worker.
-	b.worker = worker.New(engine, bareQueue, worker.Options{
-		WorkflowTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
-		ActivityTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
-	})
-	b.worker.RegisterWorkflowWithOptions(bare, workflow.RegisterOptions{Name: bareWorkflow})
-	b.worker.RegisterActivityWithOptions(b.nothing, activity.RegisterOptions{Name: bareActivity})
-	if err := b.worker.Start(); err != nil {
-		return nil, fmt.Errorf("start the bare worker: %w", err)
+	for _, queue := range []string{workflows.Queue, workflows.SMSQueue, workflows.IMQueue} {
+		// As workers runs them.
+		o := worker.Options{DisableWorkflowWorker: true}
+		if queue == workflows.Queue {
+			poll := worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{})
+			o = worker.Options{WorkflowTaskPollerBehavior: poll, ActivityTaskPollerBehavior: poll}
+		}
+		w := worker.New(engine, queue+bareSuffix, o)
+		if queue == workflows.Queue {
+			w.RegisterWorkflowWithOptions(bare, workflow.RegisterOptions{Name: bareWorkflow})
+		}
+		w.RegisterActivityWithOptions(b.nothing, activity.RegisterOptions{Name: bareActivity})
+		if err := w.Start(); err != nil {
+			return nil, fmt.Errorf("start the bare worker: %w", err)
+		}
+		b.workers = append(b.workers, w)
 	}
 	return b, nil
 }
@@ -198,7 +209,9 @@ func (b *bareRunner) stop(ctx context.Context, numbers []int) {
 	for _, n := range numbers {
 		_ = b.engine.TerminateWorkflow(ctx, bareID(n), "", "the measurement is over")
 	}
-	b.worker.Stop()
+	for _, w := range b.workers {
+		w.Stop()
+	}
 }
 
 // events reads a workflow's history.
