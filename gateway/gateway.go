@@ -35,6 +35,8 @@ type Message struct {
 	SentAt time.Time
 	// Quotes is the wire id of a message of ours that this one answers, or empty.
 	Quotes string
+	// Corrects says that this takes the place of the sender's message before.
+	Corrects bool
 	// Part is set on one part of a concatenated SMS. Text is then empty.
 	Part *Part
 	// Cursor is the archive id to store in the message's own transaction (IM only).

@@ -74,7 +74,7 @@ func (s *Store) Keep(ctx context.Context, messages []gateway.Message) ([]gateway
 
 func keepParams(m gateway.Message, now time.Time) db.KeepMessageParams {
 	p := db.KeepMessageParams{Channel: string(m.Channel), Hash: m.Key, UniqueKey: m.Channel != gateway.SMS, Sender: m.From, ReplyTo: m.ReplyTo,
-		Text: storable(m.Text), Quotes: storable(m.Quotes), SentAt: optional(m.SentAt), KeptAt: now, RepeatsSince: now.Add(-repeatsFor)}
+		Text: storable(m.Text), Quotes: storable(m.Quotes), SentAt: optional(m.SentAt), KeptAt: now, Corrects: m.Corrects, RepeatsSince: now.Add(-repeatsFor)}
 	if m.Part != nil {
 		p.PartGroup, p.PartNumber, p.PartTotal = &m.Part.Group, m.Part.Number, m.Part.Total
 		p.PartCoding, p.PartData = int(m.Part.Coding), m.Part.Data
@@ -159,7 +159,7 @@ func (s *Store) Parts(ctx context.Context, group string) ([]Inbound, error) {
 func inbound(row db.Inbox, person string) Inbound {
 	m := Inbound{ID: row.ID, Person: person, KeptAt: row.KeptAt.UTC(), State: row.State, Told: row.Told,
 		Message: gateway.Message{Channel: gateway.Channel(row.Channel), Key: row.Key, From: row.Sender, ReplyTo: row.ReplyTo,
-			Text: row.Text, SentAt: moment(row.SentAt), Quotes: row.Quotes}}
+			Text: row.Text, SentAt: moment(row.SentAt), Quotes: row.Quotes, Corrects: row.Corrects}}
 	if row.PartGroup != nil {
 		m.Part = &gateway.Part{Group: *row.PartGroup, Number: row.PartNumber, Total: row.PartTotal, Coding: byte(row.PartCoding), Data: row.PartData}
 	}

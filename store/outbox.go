@@ -87,12 +87,19 @@ func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 // insertDeliveries writes messages and adds the keys that were not there to fresh.
 func insertDeliveries(ctx context.Context, q *db.Queries, w Write, now time.Time, fresh map[string]bool) (ids []int64, err error) {
 	var channels []gateway.Channel
+	if err := lockOffers(ctx, q, w.Outgoing); err != nil {
+		return nil, err
+	}
 	for _, o := range w.Outgoing {
 		p := db.InsertDeliveryParams{Key: o.Key, Channel: string(o.Channel), Person: o.Person, Address: o.Address, Reason: o.Reason,
 			Ticket: o.Ticket, Text: storable(o.Text), Again: storable(cmp.Or(o.Again, o.Text)), Alert: o.Alert, Urgent: o.Urgent,
 			NotBefore: now, Expires: optional(o.Expires), CreatedAt: now, Answers: w.Answers}
 		if !o.NotBefore.IsZero() {
 			p.NotBefore = o.NotBefore
+		} else if isOffer(o.Reason) {
+			if p.NotBefore, err = company(ctx, q, o, now); err != nil {
+				return nil, err
+			}
 		}
 		id, err := q.InsertDelivery(ctx, p)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -167,6 +174,9 @@ func (s *Store) Take(ctx context.Context, channel gateway.Channel, limit int) (l
 			return err
 		}
 		if err := q.Discard(ctx, db.DiscardParams{Now: now, Channel: string(channel)}); err != nil {
+			return err
+		}
+		if err := s.bundle(ctx, q, channel, now); err != nil {
 			return err
 		}
 		rows, err := q.Take(ctx, db.TakeParams{Channel: string(channel), Now: now, Max: limit})
@@ -284,4 +294,24 @@ func (s *Store) Backlog(ctx context.Context) (map[gateway.Channel]int, error) {
 		backlog[gateway.Channel(row.Channel)] = row.Due
 	}
 	return backlog, nil
+}
+
+// Quoted returns the ticket that a message of ours to this person spoke of, by the
+// network's id; 0 when there is none.
+func (s *Store) Quoted(ctx context.Context, channel gateway.Channel, wire, person string) (int, error) {
+	number, err := s.q.Quoted(ctx, db.QuotedParams{Channel: string(channel), Wire: wire, Person: person})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, nil
+	}
+	return number, fail("quoted message", err)
+}
+
+// LastReason returns what the sender's message before this one was answered with;
+// empty when it was not.
+func (s *Store) LastReason(ctx context.Context, m Inbound) (string, error) {
+	reason, err := s.q.LastReason(ctx, db.LastReasonParams{Channel: string(m.Channel), Sender: m.From, Before: m.ID})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	return reason, fail("last answer", err)
 }

@@ -189,6 +189,20 @@ func (s *Store) SetAway(ctx context.Context, id string, until time.Time, reason 
 	})
 }
 
+// Returners returns who said until when they are away, and is due.
+func (s *Store) Returners(ctx context.Context) ([]roster.Member, error) {
+	now := s.now()
+	rows, err := s.q.Returners(ctx, &now)
+	if err != nil {
+		return nil, fail("returners", err)
+	}
+	list := make([]roster.Member, len(rows))
+	for i, p := range rows {
+		list[i] = member(db.MembersRow{Person: p})
+	}
+	return list, nil
+}
+
 // SetStopped notes that a person wants no SMS, or wants them again.
 func (s *Store) SetStopped(ctx context.Context, id string, stopped bool) error {
 	return s.changePerson(ctx, "set stopped", func(q *db.Queries) (int64, error) {

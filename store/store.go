@@ -43,6 +43,10 @@ type Store struct {
 	q     *db.Queries
 	clock clock.Clock
 	log   *slog.Logger
+
+	// Bundle words several offers as one message. Without it they leave one by one.
+	// It is set before the first use.
+	Bundle func(Bundle) (string, error)
 }
 
 const (

@@ -128,3 +128,32 @@ SELECT name, holder, up_since FROM leases WHERE expires > clock_timestamp() ORDE
 
 -- name: LockTaker :exec
 SELECT pg_advisory_xact_lock(hashtextextended('take ' || @channel::text, 0));
+
+-- name: LastOffer :one
+-- When the last offer to a person left or will leave.
+SELECT max(not_before)::timestamptz AS at FROM deliveries
+WHERE person = @person AND channel = @channel AND reason IN ('offer', 'reminder', 'offer_bundle')
+    AND state <> 'cancelled' AND not_before > @since AND key <> @key
+HAVING max(not_before) IS NOT NULL;
+
+-- name: Companions :many
+-- Offers that waited for company, and found some.
+SELECT d.person, d.address, p.language, max(d.expires)::timestamptz AS expires,
+    array_agg(d.id ORDER BY d.id)::bigint[] AS ids, array_agg(d.ticket ORDER BY d.id)::integer[] AS tickets,
+    array_agg(t.doc->>'subject' ORDER BY d.id)::text[] AS subjects
+FROM deliveries d JOIN tickets t ON t.number = d.ticket JOIN people p ON p.id = d.person
+WHERE d.channel = @channel AND d.state = 'due' AND d.attempt = 0 AND d.reason IN ('offer', 'reminder')
+    AND d.not_before > d.created_at AND d.not_before <= @now
+GROUP BY d.person, d.address, p.language HAVING count(*) > 1;
+
+-- name: Bundled :exec
+UPDATE deliveries SET state = 'cancelled', why = 'sent in a bundle' WHERE id = ANY (@ids::bigint[]);
+
+-- name: Quoted :one
+SELECT d.ticket FROM segments s JOIN deliveries d ON d.id = s.delivery
+WHERE s.channel = @channel AND s.wire = @wire AND d.person = @person ORDER BY d.id DESC LIMIT 1;
+
+-- name: LastReason :one
+-- What the message before this one was answered with.
+SELECT coalesce((SELECT d.reason FROM deliveries d WHERE d.answers = i.key AND d.key NOT LIKE 'busy/%' ORDER BY d.id LIMIT 1), '')::text AS reason FROM inbox i
+WHERE i.channel = @channel AND i.sender = @sender AND i.id < @before ORDER BY i.id DESC LIMIT 1;

@@ -10,10 +10,10 @@ WITH newest AS (
     SELECT newest.key FROM newest WHERE newest.confirmed_at IS NULL AND newest.kept_at > @repeats_since::timestamptz OR @unique_key::boolean
 ), kept AS (
     INSERT INTO inbox (channel, key, hash, ordinal, sender, reply_to, text, quotes, sent_at,
-        part_group, part_number, part_total, part_coding, part_data, kept_at)
+        part_group, part_number, part_total, part_coding, part_data, kept_at, corrects)
     SELECT @channel, @hash || CASE WHEN @unique_key::boolean THEN '' ELSE '.' || next.ordinal END, @hash, next.ordinal,
         @sender, @reply_to, @text, @quotes, sqlc.narg(sent_at),
-        sqlc.narg(part_group), @part_number, @part_total, @part_coding, sqlc.narg(part_data), @kept_at
+        sqlc.narg(part_group), @part_number, @part_total, @part_coding, sqlc.narg(part_data), @kept_at, @corrects::boolean
     FROM (SELECT coalesce((SELECT newest.ordinal FROM newest), 0) + 1 AS ordinal) AS next
     WHERE NOT EXISTS (SELECT 1 FROM repeated)
     RETURNING inbox.key
@@ -85,3 +85,7 @@ SELECT pg_try_advisory_lock(hashtextextended('sender ' || @sender::text, 0));
 
 -- name: Unlock :exec
 SELECT pg_advisory_unlock(hashtextextended('sender ' || @sender::text, 0));
+
+-- name: Returners :many
+-- Who said until when they are away, and is due.
+SELECT * FROM people WHERE away_until <= @now ORDER BY position;

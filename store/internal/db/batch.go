@@ -25,10 +25,10 @@ WITH newest AS (
     SELECT newest.key FROM newest WHERE newest.confirmed_at IS NULL AND newest.kept_at > $3::timestamptz OR $4::boolean
 ), kept AS (
     INSERT INTO inbox (channel, key, hash, ordinal, sender, reply_to, text, quotes, sent_at,
-        part_group, part_number, part_total, part_coding, part_data, kept_at)
+        part_group, part_number, part_total, part_coding, part_data, kept_at, corrects)
     SELECT $1, $2 || CASE WHEN $4::boolean THEN '' ELSE '.' || next.ordinal END, $2, next.ordinal,
         $5, $6, $7, $8, $9,
-        $10, $11, $12, $13, $14, $15
+        $10, $11, $12, $13, $14, $15, $16::boolean
     FROM (SELECT coalesce((SELECT newest.ordinal FROM newest), 0) + 1 AS ordinal) AS next
     WHERE NOT EXISTS (SELECT 1 FROM repeated)
     RETURNING inbox.key
@@ -58,6 +58,7 @@ type KeepMessageParams struct {
 	PartCoding   int
 	PartData     []byte
 	KeptAt       time.Time
+	Corrects     bool
 }
 
 type KeepMessageRow struct {
@@ -84,6 +85,7 @@ func (q *Queries) KeepMessage(ctx context.Context, arg []KeepMessageParams) *Kee
 			a.PartCoding,
 			a.PartData,
 			a.KeptAt,
+			a.Corrects,
 		}
 		batch.Queue(keepMessage, vals...)
 	}

@@ -74,6 +74,69 @@ func (q *Queries) Backlog(ctx context.Context, now time.Time) ([]BacklogRow, err
 	return items, nil
 }
 
+const bundled = `-- name: Bundled :exec
+UPDATE deliveries SET state = 'cancelled', why = 'sent in a bundle' WHERE id = ANY ($1::bigint[])
+`
+
+func (q *Queries) Bundled(ctx context.Context, ids []int64) error {
+	_, err := q.db.Exec(ctx, bundled, ids)
+	return err
+}
+
+const companions = `-- name: Companions :many
+SELECT d.person, d.address, p.language, max(d.expires)::timestamptz AS expires,
+    array_agg(d.id ORDER BY d.id)::bigint[] AS ids, array_agg(d.ticket ORDER BY d.id)::integer[] AS tickets,
+    array_agg(t.doc->>'subject' ORDER BY d.id)::text[] AS subjects
+FROM deliveries d JOIN tickets t ON t.number = d.ticket JOIN people p ON p.id = d.person
+WHERE d.channel = $1 AND d.state = 'due' AND d.attempt = 0 AND d.reason IN ('offer', 'reminder')
+    AND d.not_before > d.created_at AND d.not_before <= $2
+GROUP BY d.person, d.address, p.language HAVING count(*) > 1
+`
+
+type CompanionsParams struct {
+	Channel string
+	Now     time.Time
+}
+
+type CompanionsRow struct {
+	Person   string
+	Address  string
+	Language string
+	Expires  time.Time
+	Ids      []int64
+	Tickets  []int
+	Subjects []string
+}
+
+// Offers that waited for company, and found some.
+func (q *Queries) Companions(ctx context.Context, arg CompanionsParams) ([]CompanionsRow, error) {
+	rows, err := q.db.Query(ctx, companions, arg.Channel, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CompanionsRow
+	for rows.Next() {
+		var i CompanionsRow
+		if err := rows.Scan(
+			&i.Person,
+			&i.Address,
+			&i.Language,
+			&i.Expires,
+			&i.Ids,
+			&i.Tickets,
+			&i.Subjects,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deliveryForUpdate = `-- name: DeliveryForUpdate :one
 SELECT id, key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, state, attempt, repeated, sent_at, why, reported, answers, created_at FROM deliveries WHERE id = $1 FOR UPDATE
 `
@@ -330,6 +393,52 @@ func (q *Queries) KeepOrphan(ctx context.Context, arg KeepOrphanParams) error {
 	return err
 }
 
+const lastOffer = `-- name: LastOffer :one
+SELECT max(not_before)::timestamptz AS at FROM deliveries
+WHERE person = $1 AND channel = $2 AND reason IN ('offer', 'reminder', 'offer_bundle')
+    AND state <> 'cancelled' AND not_before > $3 AND key <> $4
+HAVING max(not_before) IS NOT NULL
+`
+
+type LastOfferParams struct {
+	Person  string
+	Channel string
+	Since   time.Time
+	Key     string
+}
+
+// When the last offer to a person left or will leave.
+func (q *Queries) LastOffer(ctx context.Context, arg LastOfferParams) (time.Time, error) {
+	row := q.db.QueryRow(ctx, lastOffer,
+		arg.Person,
+		arg.Channel,
+		arg.Since,
+		arg.Key,
+	)
+	var at time.Time
+	err := row.Scan(&at)
+	return at, err
+}
+
+const lastReason = `-- name: LastReason :one
+SELECT coalesce((SELECT d.reason FROM deliveries d WHERE d.answers = i.key AND d.key NOT LIKE 'busy/%' ORDER BY d.id LIMIT 1), '')::text AS reason FROM inbox i
+WHERE i.channel = $1 AND i.sender = $2 AND i.id < $3 ORDER BY i.id DESC LIMIT 1
+`
+
+type LastReasonParams struct {
+	Channel string
+	Sender  string
+	Before  int64
+}
+
+// What the message before this one was answered with.
+func (q *Queries) LastReason(ctx context.Context, arg LastReasonParams) (string, error) {
+	row := q.db.QueryRow(ctx, lastReason, arg.Channel, arg.Sender, arg.Before)
+	var reason string
+	err := row.Scan(&reason)
+	return reason, err
+}
+
 const leases = `-- name: Leases :many
 SELECT name, holder, up_since FROM leases WHERE expires > clock_timestamp() ORDER BY name
 `
@@ -395,6 +504,24 @@ func (q *Queries) MatchSegment(ctx context.Context, arg MatchSegmentParams) (Mat
 	var i MatchSegmentRow
 	err := row.Scan(&i.Delivery, &i.Number, &i.State)
 	return i, err
+}
+
+const quoted = `-- name: Quoted :one
+SELECT d.ticket FROM segments s JOIN deliveries d ON d.id = s.delivery
+WHERE s.channel = $1 AND s.wire = $2 AND d.person = $3 ORDER BY d.id DESC LIMIT 1
+`
+
+type QuotedParams struct {
+	Channel string
+	Wire    string
+	Person  string
+}
+
+func (q *Queries) Quoted(ctx context.Context, arg QuotedParams) (int, error) {
+	row := q.db.QueryRow(ctx, quoted, arg.Channel, arg.Wire, arg.Person)
+	var ticket int
+	err := row.Scan(&ticket)
+	return ticket, err
 }
 
 const receiveDelivery = `-- name: ReceiveDelivery :exec

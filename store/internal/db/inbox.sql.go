@@ -86,7 +86,7 @@ func (q *Queries) Cursor(ctx context.Context, channel string) (CursorRow, error)
 }
 
 const inbound = `-- name: Inbound :one
-SELECT i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, coalesce(p.id, '') AS person FROM inbox i
+SELECT i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, coalesce(p.id, '') AS person FROM inbox i
 LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender OR i.channel = 'im' AND p.jid = i.sender
 WHERE i.key = $1
 `
@@ -120,6 +120,7 @@ func (q *Queries) Inbound(ctx context.Context, key string) (InboundRow, error) {
 		&i.Inbox.State,
 		&i.Inbox.Told,
 		&i.Inbox.Why,
+		&i.Inbox.Corrects,
 		&i.Person,
 	)
 	return i, err
@@ -181,7 +182,7 @@ func (q *Queries) OpenConversation(ctx context.Context, person string) error {
 }
 
 const parts = `-- name: Parts :many
-SELECT DISTINCT ON (i.part_number) i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, coalesce(p.id, '') AS person FROM inbox i
+SELECT DISTINCT ON (i.part_number) i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, coalesce(p.id, '') AS person FROM inbox i
 LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender
 WHERE i.part_group = $1::text AND i.state <> 'finished'
 ORDER BY i.part_number, i.id
@@ -224,7 +225,54 @@ func (q *Queries) Parts(ctx context.Context, partGroup string) ([]PartsRow, erro
 			&i.Inbox.State,
 			&i.Inbox.Told,
 			&i.Inbox.Why,
+			&i.Inbox.Corrects,
 			&i.Person,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const returners = `-- name: Returners :many
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people WHERE away_until <= $1 ORDER BY position
+`
+
+// Who said until when they are away, and is due.
+func (q *Queries) Returners(ctx context.Context, now *time.Time) ([]Person, error) {
+	rows, err := q.db.Query(ctx, returners, now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Person
+	for rows.Next() {
+		var i Person
+		if err := rows.Scan(
+			&i.ID,
+			&i.Position,
+			&i.Name,
+			&i.Roles,
+			&i.Phone,
+			&i.Jid,
+			&i.Language,
+			&i.Loc,
+			&i.Grp,
+			&i.Prefers,
+			&i.PinHash,
+			&i.Presence,
+			&i.PresenceShow,
+			&i.PresenceReason,
+			&i.PresenceSince,
+			&i.LastSeen,
+			&i.AwayUntil,
+			&i.AwayReason,
+			&i.Stopped,
+			&i.LastAsked,
 		); err != nil {
 			return nil, err
 		}
@@ -287,7 +335,7 @@ func (q *Queries) TryLock(ctx context.Context, sender string) (bool, error) {
 }
 
 const unfinished = `-- name: Unfinished :many
-SELECT i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, coalesce(p.id, '') AS person FROM inbox i
+SELECT i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, coalesce(p.id, '') AS person FROM inbox i
 LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender OR i.channel = 'im' AND p.jid = i.sender
 WHERE i.channel = $1 AND i.state <> 'finished'
 ORDER BY i.id LIMIT $2
@@ -333,6 +381,7 @@ func (q *Queries) Unfinished(ctx context.Context, arg UnfinishedParams) ([]Unfin
 			&i.Inbox.State,
 			&i.Inbox.Told,
 			&i.Inbox.Why,
+			&i.Inbox.Corrects,
 			&i.Person,
 		); err != nil {
 			return nil, err

@@ -53,6 +53,7 @@ type Inbox struct {
 	State       string
 	Told        bool
 	Why         string
+	Corrects    bool
 }
 
 type Override struct {
