@@ -100,7 +100,7 @@ func (a *Notices) post(ctx context.Context, in NotifyInput, n ticket.Notice, req
 	}
 	facts := notice.Facts{Ticket: in.Ticket, Phone: requester.Phone, Loc: requester.Loc, Now: in.Now, Zone: a.Zone, Language: to.Language, URL: a.URL}
 	if notice.SpeaksOfQueue(n.Message) {
-		if facts.Waiting, facts.Position, err = a.waiting(ctx, in.Ticket.Number); err != nil {
+		if err = a.waiting(ctx, &facts); err != nil {
 			return Post{}, false, err
 		}
 	}
@@ -127,20 +127,23 @@ func (a *Notices) post(ctx context.Context, in NotifyInput, n ticket.Notice, req
 	return p, true, nil
 }
 
-// waiting is what waits besides the ticket itself, and the ticket's own place.
+// waiting adds what waits besides the ticket itself, and the ticket's own place.
 // A new ticket that the read model does not have yet is the last.
-func (a *Notices) waiting(ctx context.Context, number int) (others []notice.Item, position int, err error) {
+func (a *Notices) waiting(ctx context.Context, f *notice.Facts) error {
 	list, err := a.Waiting.Waiting(ctx, 100)
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
-	position = len(list) + 1
+	f.Position = len(list) + 1
 	for i, t := range list {
-		if t.Number == number {
-			position = i + 1
-		} else {
-			others = append(others, notice.Item{Number: t.Number, Subject: t.Subject})
+		if t.Number == f.Ticket.Number {
+			f.Position = i + 1
+			continue
 		}
+		if f.Next.Number == 0 {
+			f.Next = t
+		}
+		f.Waiting = append(f.Waiting, notice.Item{Number: t.Number, Subject: t.Subject})
 	}
-	return others, position, nil
+	return nil
 }

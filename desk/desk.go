@@ -58,11 +58,12 @@ func New(c Config) *Desk {
 		kicks:    map[gateway.Channel][]func(){},
 	}
 	d.words = &activities.Notices{Addresses: d, Waiting: c.Store, Outbox: d, Zone: c.Zone, URL: c.URL, Log: c.Log}
+	c.Store.Bundle = func(b store.Bundle) (string, error) { return bundled(b, d.common(nil)) }
 	return d
 }
 
-// Run starts workflows for new tickets, reports pages that did not arrive, and
-// passes changes on to watchers, until ctx ends.
+// Run starts workflows for new tickets, reports pages that did not arrive, has
+// people back from an absence, and passes changes on to watchers, until ctx ends.
 func (d *Desk) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for range 4 {
@@ -70,6 +71,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return every(ctx, time.Second, d.startUnstarted) })
 	g.Go(func() error { return every(ctx, time.Second, d.reportFailures) })
+	g.Go(func() error { return every(ctx, time.Second, d.welcomeBack) })
 	g.Go(func() error { return d.listen(ctx) })
 	err := g.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {

@@ -27,8 +27,8 @@ const (
 	sendersAtOnce = 16
 )
 
-// Serve drives what comes in on a channel until ctx ends. Whoever holds the
-// channel runs it. kick is told to the caller through Kicked.
+// Serve drives what comes in on a channel, and watches its link, until ctx ends.
+// Whoever holds the channel runs it.
 func (d *Desk) Serve(ctx context.Context, channel gateway.Channel) error {
 	kicked := make(chan struct{}, 1)
 	stop := d.onKick(channel, func() {
@@ -40,6 +40,9 @@ func (d *Desk) Serve(ctx context.Context, channel gateway.Channel) error {
 	defer stop()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	watch.Go(func() { d.watchLink(ctx, channel) })
 	driver := &driver{desk: d, channel: channel, busy: map[string]bool{}, again: map[int64]repeat{}, done: kicked}
 	defer driver.wg.Wait()
 	for {
@@ -176,6 +179,7 @@ func (d *Desk) converse(ctx context.Context, rows []store.Inbound) {
 	}
 	defer unlock()
 	for _, row := range rows {
+		message := arrived{Inbound: row}
 		if row.Part != nil {
 			whole, ok, err := d.joined(ctx, row)
 			if err != nil {
@@ -185,10 +189,10 @@ func (d *Desk) converse(ctx context.Context, rows []store.Inbound) {
 			if !ok {
 				continue // its other parts are still on their way
 			}
-			row = whole
+			message = whole
 		}
 		answered := d.watchAnswer(row.Key)
-		if err := d.take(ctx, row); err != nil {
+		if err := d.take(ctx, message); err != nil {
 			d.forgetAnswer(row.Key)
 			d.trouble(ctx, row, err)
 			return
@@ -217,7 +221,8 @@ func (d *Desk) trouble(ctx context.Context, row store.Inbound, err error) {
 }
 
 // take reads one message and has done what it says. An error means: again later.
-func (d *Desk) take(ctx context.Context, row store.Inbound) error {
+func (d *Desk) take(ctx context.Context, message arrived) error {
+	row := message.Inbound
 	person, err := d.Store.PersonAt(ctx, row.Channel, row.From)
 	if errors.Is(err, store.ErrNotFound) {
 		return d.stranger(ctx, row)
@@ -228,12 +233,25 @@ func (d *Desk) take(ctx context.Context, row store.Inbound) error {
 	row.Person = person.ID
 	speaker := command.Speaker{Requester: !person.Works(), Language: person.Language, Channel: string(row.Channel)}
 	parsed := command.Parse(row.Text, speaker)
+	if row.Quotes != "" {
+		number, err := d.Store.Quoted(ctx, row.Channel, row.Quotes, person.ID)
+		if err != nil {
+			return err
+		}
+		if number != 0 {
+			parsed.Quoted = number
+		}
+	}
 	conversation, err := d.conversation(ctx, person, row.Channel)
 	if err != nil {
 		return err
 	}
 	t := turn{desk: d, row: row, person: person, context: conversation}
-	return t.run(ctx, command.Resolve(parsed, conversation))
+	intent := command.Resolve(parsed, conversation)
+	if message.gap != nothingMissing {
+		intent = incomplete(intent, message, parsed, conversation)
+	}
+	return t.run(ctx, intent)
 }
 
 // drop finishes a message that gets no answer.
@@ -321,37 +339,6 @@ func brief(list []ticket.Ticket) []command.Ticket {
 		out[i] = command.Ticket{Number: t.Number, Status: t.Status, Subject: t.Subject, Asked: t.Status == ticket.Pending && t.WaitingFor() == "requester"}
 	}
 	return out
-}
-
-// joined puts a concatenated message together once all its parts are there. The
-// message counts as the part that came first.
-func (d *Desk) joined(ctx context.Context, row store.Inbound) (store.Inbound, bool, error) {
-	rows, err := d.Store.Parts(ctx, row.Part.Group)
-	if err != nil {
-		return row, false, err
-	}
-	byNumber := make([]gateway.Part, row.Part.Total)
-	have := 0
-	for _, r := range rows {
-		if n := r.Part.Number; n >= 1 && n <= len(byNumber) && byNumber[n-1].Data == nil {
-			byNumber[n-1] = *r.Part
-			have++
-		}
-	}
-	if have < len(byNumber) || rows[0].ID != row.ID {
-		return row, false, nil
-	}
-	text, err := d.Join(byNumber)
-	if err != nil {
-		return row, false, err
-	}
-	for _, r := range rows[1:] {
-		if err := d.Store.Drop(ctx, r.ID, "part of a longer message"); err != nil {
-			return row, false, err
-		}
-	}
-	row.Text = text
-	return row, true, nil
 }
 
 // watchAnswer returns a channel that is closed when the message's answer has been

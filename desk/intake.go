@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"deskbell/activities"
 	"deskbell/notice"
 	"deskbell/store"
 	"deskbell/ticket"
@@ -121,10 +122,11 @@ func (d *Desk) startUnstarted(ctx context.Context) {
 
 // start starts a ticket's workflow; an existing one is fine.
 func (d *Desk) start(ctx context.Context, o ticket.Opening) bool {
-	t, _ := ticket.Open(o, o.CreatedAt)
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	_, err := d.Engine.ExecuteWorkflow(ctx, d.options(t, enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE), workflows.TypeName, d.input(workflows.Input{Opening: &o}))
+	t, found := d.firstLookup(ctx, o)
+	in := d.input(workflows.Input{Opening: &o, Found: found})
+	_, err := d.Engine.ExecuteWorkflow(ctx, d.options(t, enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE), workflows.TypeName, in)
 	if _, exists := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); exists {
 		return true
 	}
@@ -133,6 +135,27 @@ func (d *Desk) start(ctx context.Context, o ticket.Opening) bool {
 		return false
 	}
 	return true
+}
+
+// firstLookup makes the first lookup of a ticket, for which its workflow then needs
+// no activity, and returns the ticket as it will be. Without it the workflow looks
+// for itself.
+func (d *Desk) firstLookup(ctx context.Context, o ticket.Opening) (ticket.Ticket, *workflows.Found) {
+	now := d.Clock.Now()
+	t, _ := ticket.Open(o, now)
+	l, ok := t.Lookup(now)
+	if !ok {
+		return t, nil
+	}
+	f, err := d.TicketActivities().Prepare(ctx, activities.PrepareInput{Lookup: l, Now: now})
+	if err == nil {
+		var after ticket.Ticket
+		if after, _, err = ticket.Apply(t, ticket.Found(l, f), now); err == nil {
+			return after, &workflows.Found{Lookup: l, Findings: f}
+		}
+	}
+	d.Log.WarnContext(ctx, "the ticket looks for itself whom to ask", slog.Int("ticket", o.Number), slog.Any("error", err))
+	return t, nil
 }
 
 // options are how a ticket's workflow starts.

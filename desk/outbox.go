@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 
 	"deskbell/activities"
 	"deskbell/gateway"
+	"deskbell/notice"
 	"deskbell/roster"
 	"deskbell/store"
 )
@@ -67,4 +69,15 @@ func add(w *store.Write, p activities.Post) {
 		Key: p.Notice.Key, Channel: gateway.Channel(p.Channel), Person: p.Notice.To.ID, Address: p.Address, Reason: reason, Ticket: p.Ticket.Number,
 		Text: p.Text, Again: p.Again, Alert: p.Notice.Alert, Urgent: slices.Contains(urgent, reason), Expires: p.Notice.Expires,
 	})
+}
+
+// bundled words several offers as one.
+func bundled(b store.Bundle, values map[string]string) (string, error) {
+	list := make([]notice.Item, len(b.Tickets))
+	for i, n := range b.Tickets {
+		list[i] = notice.Item{Number: n, Subject: b.Subjects[i]}
+	}
+	values["count"], values["list"], values["lines"] = strconv.Itoa(len(list)), notice.List(list...), notice.Lines(list...)
+	text, err := notice.Render(notice.Message{ID: "offer_bundle", Channel: string(b.Channel), Language: b.Language, Values: values})
+	return text.Body, err
 }

@@ -127,7 +127,7 @@ func (t *turn) before(ctx context.Context, c ticket.Command, number int) (answer
 	}
 	sent := t.desk.sentAt(t.row)
 	travelled := t.row.KeptAt.Sub(sent)
-	if n := len(tk.Recent); !sent.IsZero() && travelled > lateMessage && n > 0 && tk.Recent[n-1].At.After(sent) {
+	if n := len(tk.Recent); !sent.IsZero() && travelled > lateMessage && n > 0 && tk.Recent[n-1].At.After(sent) && changes(tk, c, t.context.Now) {
 		return true, t.say(ctx, "err_expired", map[string]string{"age": notice.Age(travelled, t.person.Language), "guess": clip(t.row.Text, 40)}, nil)
 	}
 	limit := t.desk.Policy.Held()
@@ -141,6 +141,12 @@ func (t *turn) before(ctx context.Context, c ticket.Command, number int) (answer
 	return true, t.say(ctx, "take_limit", map[string]string{
 		"n": strconv.Itoa(number), "count": strconv.Itoa(len(t.context.Held)), "list": notice.List(items(t.context.Held)...),
 	}, nil)
+}
+
+// changes tells whether a command would, as far as the read model knows.
+func changes(t ticket.Ticket, c ticket.Command, now time.Time) bool {
+	_, events, err := ticket.Apply(t, c, now)
+	return err == nil && len(events) > 0
 }
 
 // known answers for a ticket that does not exist, or is not the requester's:
@@ -281,37 +287,6 @@ func clip(s string, n int) string {
 		return string(r[:n-3]) + "..."
 	}
 	return s
-}
-
-func (t *turn) away(ctx context.Context, i command.Do) error {
-	until := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-	said := ""
-	if i.Until != "" {
-		if at, _, ok := command.When(i.Until, t.context.Now, t.desk.Zone); ok {
-			until = at
-			said = notice.Until(at, t.context.Now, t.desk.Zone, t.person.Language)
-		}
-	}
-	if err := t.desk.Store.SetAway(ctx, t.person.ID, until, i.Text); err != nil {
-		return err
-	}
-	t.desk.watchers.tell(Change{Kind: "agent"})
-	return t.say(ctx, "away_ok", map[string]string{"until": said, "list": notice.List(items(t.context.Held)...)}, settle(i.Settles))
-}
-
-func (t *turn) back(ctx context.Context) error {
-	if err := t.desk.Store.SetAway(ctx, t.person.ID, time.Time{}, ""); err != nil {
-		return err
-	}
-	t.desk.watchers.tell(Change{Kind: "agent"})
-	counts, err := t.desk.Store.Counts(ctx)
-	if err != nil {
-		return err
-	}
-	if counts.New == 0 {
-		return t.say(ctx, "next_none", nil, nil)
-	}
-	return t.say(ctx, "back_ok", map[string]string{"count": strconv.Itoa(counts.New), "age": notice.Age(t.context.Now.Sub(counts.Oldest), t.person.Language)}, nil)
 }
 
 // stop is the law: no more texts. Whoever is in the on-call chain is then

@@ -132,7 +132,7 @@ type GatewayView struct {
 	Channel string // sms, im
 	Up      bool
 	Since   time.Time // when it came up; zero while it is down
-	Backlog int // messages due
+	Backlog int       // messages due
 }
 
 // RecentEvent is one line of the board's ticker.

@@ -19,6 +19,7 @@ type Facts struct {
 	// Waiting are the other tickets that nobody holds, Position is this one's place
 	// among all of them from 1; both only when SpeaksOfQueue.
 	Waiting  []Item
+	Next     ticket.Ticket // the first of Waiting
 	Position int
 }
 
@@ -52,7 +53,12 @@ func Word(n ticket.Notice, f Facts) (id string, values map[string]string) {
 	if change, ok := wordings[n.Message]; ok {
 		change(values, n, f)
 	}
-	return variant(n.Message, f), values
+	id = variant(n, f)
+	if id == "done_ok_next" {
+		values["n2"], values["subj"] = strconv.Itoa(f.Next.Number), f.Next.Subject
+		values["prio"], values["PRIO"] = Prio(f.Next.Priority, lang), Prefix(f.Next.Priority, lang)
+	}
+	return id, values
 }
 
 // wordings are the texts whose placeholders mean something else than usual.
@@ -88,15 +94,23 @@ func theText(v map[string]string, n ticket.Notice, _ Facts) {
 }
 
 // variant is the text that fits the facts best.
-func variant(m ticket.Message, f Facts) string {
+func variant(n ticket.Notice, f Facts) string {
+	m := n.Message
 	switch {
 	case m == "take_lost" && len(f.Waiting) == 0:
 		return "take_lost_last"
+	case (m == "note_ok" || m == "req_added") && strings.HasSuffix(n.Text, EndMissing):
+		return string(m) + "_part"
 	case m == "note_ok" && !f.Ticket.Status.Open():
-		return "note_closed"
+		return "note_ok_closed"
+	case m == "done_ok" && len(f.Waiting) > 0:
+		return "done_ok_next"
 	}
 	return string(m)
 }
+
+// EndMissing marks a text whose end never arrived.
+const EndMissing = " [the end is missing]"
 
 // firstLines is the beginning of a description, for a chat.
 func firstLines(body string) string {

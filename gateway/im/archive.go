@@ -260,6 +260,8 @@ func (g *Gateway) sort(ctx context.Context, s *session, e archived) (*gateway.Me
 		Text:    shorten(text, maxText),
 		SentAt:  e.Forwarded.Delay.Stamp,
 		Cursor:  e.ID,
+
+		Corrects: m.Replaces != nil,
 	}
 	if m.Reply != nil {
 		kept.Quotes = m.Reply.ID

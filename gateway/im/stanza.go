@@ -173,6 +173,7 @@ type received struct {
 	Bodies    []body     `xml:"jabber:client body"`
 	Reply     *idRef     `xml:"urn:xmpp:reply:0 reply"`
 	Fallbacks []fallback `xml:"urn:xmpp:fallback:0 fallback"`
+	Replaces  *idRef     `xml:"urn:xmpp:message-correct:0 replace"`
 	Request   *struct{}  `xml:"urn:xmpp:receipts request"`
 	Received  *idRef     `xml:"urn:xmpp:receipts received"`
 	Encrypted *struct{}  `xml:"eu.siacs.conversations.axolotl encrypted"`

@@ -1,0 +1,78 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"deskbell/command"
+	"deskbell/gateway"
+	"deskbell/notice"
+	"deskbell/roster"
+)
+
+// away notes that somebody gets no offers, for a while or until BACK.
+func (t *turn) away(ctx context.Context, i command.Do) error {
+	until := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	said := ""
+	if i.Until != "" {
+		if at, _, ok := command.When(i.Until, t.context.Now, t.desk.Zone); ok {
+			until = at
+			said = notice.Until(at, t.context.Now, t.desk.Zone, t.person.Language)
+		}
+	}
+	if err := t.desk.Store.SetAway(ctx, t.person.ID, until, i.Text); err != nil {
+		return err
+	}
+	t.desk.watchers.tell(Change{Kind: "agent"})
+	return t.say(ctx, "away_ok", map[string]string{"until": said, "list": notice.List(items(t.context.Held)...)}, settle(i.Settles))
+}
+
+func (t *turn) back(ctx context.Context) error {
+	if err := t.desk.Store.SetAway(ctx, t.person.ID, time.Time{}, ""); err != nil {
+		return err
+	}
+	t.desk.watchers.tell(Change{Kind: "agent"})
+	message, values, err := t.desk.welcome(ctx, t.person.Language)
+	if err != nil {
+		return err
+	}
+	return t.say(ctx, message, values, nil)
+}
+
+// welcome is what somebody hears who is back.
+func (d *Desk) welcome(ctx context.Context, language string) (message string, values map[string]string, err error) {
+	counts, err := d.Store.Counts(ctx)
+	if err != nil || counts.New == 0 {
+		return "next_none", nil, err
+	}
+	age := notice.Age(d.Clock.Now().Sub(counts.Oldest), language)
+	return "back_ok", map[string]string{"count": strconv.Itoa(counts.New), "age": age}, nil
+}
+
+// welcomeBack has those back whose absence is over. Several processes may do it at
+// once: the key of the message is the absence.
+func (d *Desk) welcomeBack(ctx context.Context) {
+	back, err := d.Store.Returners(ctx)
+	for _, m := range back {
+		if err != nil {
+			break
+		}
+		if via, reached := roster.Reach(m); reached {
+			var message string
+			var values map[string]string
+			if message, values, err = d.welcome(ctx, m.Language); err == nil {
+				err = d.tell(ctx, m.Person, gateway.Channel(via), message, values, fmt.Sprintf("back/%s/%d", m.ID, m.AwayUntil.Unix()))
+			}
+		}
+		if err == nil {
+			err = d.Store.SetAway(ctx, m.ID, time.Time{}, "")
+			d.watchers.tell(Change{Kind: "agent"})
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		d.Log.WarnContext(ctx, "cannot have people back", slog.Any("error", err))
+	}
+}
