@@ -57,11 +57,20 @@ func SearchAttributes() []temporal.SearchAttributeKey {
 // workflow has ended, with its number, or from where an earlier run left off.
 type Input struct {
 	Opening *ticket.Opening `json:"opening,omitempty"`
-	Number  int             `json:"number,omitempty"`
-	State   *State          `json:"state,omitempty"`
+	// Found is what the opening's first lookup found, if whoever starts the workflow
+	// made it. It saves the ticket an activity, and the people a moment.
+	Found  *Found `json:"found,omitempty"`
+	Number int    `json:"number,omitempty"`
+	State  *State `json:"state,omitempty"`
 	// TestClock is set where a test may move the clock, with its offset at the
 	// start.
 	TestClock *time.Duration `json:"test_clock,omitempty"`
+}
+
+// Found is a lookup and what it found.
+type Found struct {
+	Lookup   ticket.Lookup   `json:"lookup"`
+	Findings ticket.Findings `json:"findings"`
 }
 
 // Reply answers an update.

@@ -80,10 +80,9 @@ func (d *driver) begin(ctx workflow.Context, in Input) error {
 		d.State = *in.State
 		d.listed = columns(d.Ticket)
 	case in.Opening != nil:
-		t, events := ticket.Open(*in.Opening, d.now(ctx))
-		d.note(t, events)
-		d.know(in.Opening.CommandID)
-		d.listed = columns(d.Ticket)
+		if err := d.open(ctx, in); err != nil {
+			return err
+		}
 	default:
 		var p activities.Projection
 		if err := workflow.ExecuteActivity(withOptions(ctx, "load the ticket"), (*activities.Tickets)(nil).Load, in.Number).Get(ctx, &p); err != nil {
@@ -94,6 +93,30 @@ func (d *driver) begin(ctx workflow.Context, in Input) error {
 	d.loaded = true
 	// Updates that waited for the ticket go before the loop finds that it is over.
 	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+}
+
+// freshFor is how long a lookup made before the start is good: who is there
+// changes from minute to minute, and a workflow may wait for a worker for hours.
+const freshFor = 10 * time.Second
+
+// open opens the ticket, at the moment of its first lookup if that is fresh.
+func (d *driver) open(ctx workflow.Context, in Input) error {
+	at, fresh := d.now(ctx), false
+	if in.Found != nil && at.Sub(in.Found.Lookup.At).Abs() <= freshFor {
+		at, fresh = in.Found.Lookup.At, true
+	}
+	t, events := ticket.Open(*in.Opening, at)
+	d.note(t, events)
+	d.know(in.Opening.CommandID)
+	if fresh {
+		if err := d.change(ctx, ticket.Found(in.Found.Lookup, in.Found.Findings)); err != nil {
+			return err
+		}
+	}
+	if in.Found == nil || fresh { // else the start wrote what is no longer so
+		d.listed = columns(d.Ticket)
+	}
+	return nil
 }
 
 func (d *driver) now(ctx workflow.Context) time.Time { return workflow.Now(ctx).UTC().Add(d.offset) }
