@@ -189,8 +189,9 @@ func (p *play) step(i int) {
 	}
 	if last := i+1 == len(p.dialogue.Steps); !s.moves() && (last || p.dialogue.Steps[i+1].moves()) {
 		p.counts(i)
-		p.hear()
-		p.block = len(p.heard)
+		if s.Kind != stepSilence {
+			p.block = len(p.heard)
+		}
 	}
 }
 

@@ -80,14 +80,19 @@ func absent(err error) bool {
 	return gone
 }
 
-// early is when what the setup offers was offered.
-const early = time.Minute
+// early is when what the setup offers was offered. Offers within a minute would come
+// as one, so earlier tickets were offered earlier.
+const (
+	early = time.Minute
+	apart = 61 * time.Second
+)
 
 // prepare brings the desk into the dialogue's first state, through its own doors.
 func (p *play) prepare() {
 	p.t.Helper()
 	s := p.dialogue.Setup
-	p.setOffset(time.Until(p.start.Add(-p.lead())))
+	offered := len(s.Offers)
+	p.setOffset(time.Until(p.start.Add(-p.lead() - time.Duration(offered)*apart)))
 	p.clear()
 	p.join()
 	onDuty := p.agents()
@@ -98,6 +103,10 @@ func (p *play) prepare() {
 	for _, g := range s.Tickets {
 		if g.State == "waiting" && !natural(g) {
 			p.duty(s.Offers[strconv.Itoa(g.N)])
+			if s.Paged == nil {
+				offered--
+				p.moveTo(p.start.Add(-early - time.Duration(max(offered, 0))*apart))
+			}
 			p.submit(g)
 		}
 	}
