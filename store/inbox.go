@@ -28,6 +28,8 @@ type Inbound struct {
 	KeptAt time.Time
 	State  string
 	Told   bool // the sender heard that the message is kept
+	// Decided is what the message was read as, once that was certain.
+	Decided []byte
 }
 
 // repeatsFor is how long an SMSC may take to deliver again what it got no response
@@ -157,7 +159,7 @@ func (s *Store) Parts(ctx context.Context, group string) ([]Inbound, error) {
 }
 
 func inbound(row db.Inbox, person string) Inbound {
-	m := Inbound{ID: row.ID, Person: person, KeptAt: row.KeptAt.UTC(), State: row.State, Told: row.Told,
+	m := Inbound{ID: row.ID, Person: person, KeptAt: row.KeptAt.UTC(), State: row.State, Told: row.Told, Decided: row.Decided,
 		Message: gateway.Message{Channel: gateway.Channel(row.Channel), Key: row.Key, From: row.Sender, ReplyTo: row.ReplyTo,
 			Text: row.Text, SentAt: moment(row.SentAt), Quotes: row.Quotes, Corrects: row.Corrects}}
 	if row.PartGroup != nil {

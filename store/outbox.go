@@ -50,6 +50,8 @@ type Write struct {
 	Outgoing []Outgoing
 	Answers  string // key of the message in that is finished by this
 	Tells    string // key of the message in whose sender is told that it is kept
+	Decides  string // key of the message in that was read as Decided, and is not read again
+	Decided  []byte // JSON
 	Contexts []ContextChange
 }
 
@@ -70,6 +72,11 @@ func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 		}
 		if w.Tells != "" {
 			if err := q.SetTold(ctx, w.Tells); err != nil {
+				return err
+			}
+		}
+		if w.Decides != "" {
+			if err := q.Decide(ctx, db.DecideParams{Decided: w.Decided, Key: w.Decides}); err != nil {
 				return err
 			}
 		}

@@ -89,3 +89,6 @@ SELECT pg_advisory_unlock(hashtextextended('sender ' || @sender::text, 0));
 -- name: Returners :many
 -- Who said until when they are away, and is due.
 SELECT * FROM people WHERE away_until <= @now ORDER BY position;
+
+-- name: Decide :exec
+UPDATE inbox SET decided = @decided::json WHERE key = @key;

@@ -85,8 +85,22 @@ func (q *Queries) Cursor(ctx context.Context, channel string) (CursorRow, error)
 	return i, err
 }
 
+const decide = `-- name: Decide :exec
+UPDATE inbox SET decided = $1::json WHERE key = $2
+`
+
+type DecideParams struct {
+	Decided []byte
+	Key     string
+}
+
+func (q *Queries) Decide(ctx context.Context, arg DecideParams) error {
+	_, err := q.db.Exec(ctx, decide, arg.Decided, arg.Key)
+	return err
+}
+
 const inbound = `-- name: Inbound :one
-SELECT i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, coalesce(p.id, '') AS person FROM inbox i
+SELECT i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, i.decided, coalesce(p.id, '') AS person FROM inbox i
 LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender OR i.channel = 'im' AND p.jid = i.sender
 WHERE i.key = $1
 `
@@ -121,6 +135,7 @@ func (q *Queries) Inbound(ctx context.Context, key string) (InboundRow, error) {
 		&i.Inbox.Told,
 		&i.Inbox.Why,
 		&i.Inbox.Corrects,
+		&i.Inbox.Decided,
 		&i.Person,
 	)
 	return i, err
@@ -182,7 +197,7 @@ func (q *Queries) OpenConversation(ctx context.Context, person string) error {
 }
 
 const parts = `-- name: Parts :many
-SELECT DISTINCT ON (i.part_number) i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, coalesce(p.id, '') AS person FROM inbox i
+SELECT DISTINCT ON (i.part_number) i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, i.decided, coalesce(p.id, '') AS person FROM inbox i
 LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender
 WHERE i.part_group = $1::text AND i.state <> 'finished'
 ORDER BY i.part_number, i.id
@@ -226,6 +241,7 @@ func (q *Queries) Parts(ctx context.Context, partGroup string) ([]PartsRow, erro
 			&i.Inbox.Told,
 			&i.Inbox.Why,
 			&i.Inbox.Corrects,
+			&i.Inbox.Decided,
 			&i.Person,
 		); err != nil {
 			return nil, err
@@ -335,7 +351,7 @@ func (q *Queries) TryLock(ctx context.Context, sender string) (bool, error) {
 }
 
 const unfinished = `-- name: Unfinished :many
-SELECT i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, coalesce(p.id, '') AS person FROM inbox i
+SELECT i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, i.decided, coalesce(p.id, '') AS person FROM inbox i
 LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender OR i.channel = 'im' AND p.jid = i.sender
 WHERE i.channel = $1 AND i.state <> 'finished'
 ORDER BY i.id LIMIT $2
@@ -382,6 +398,7 @@ func (q *Queries) Unfinished(ctx context.Context, arg UnfinishedParams) ([]Unfin
 			&i.Inbox.Told,
 			&i.Inbox.Why,
 			&i.Inbox.Corrects,
+			&i.Inbox.Decided,
 			&i.Person,
 		); err != nil {
 			return nil, err

@@ -54,6 +54,7 @@ type Inbox struct {
 	Told        bool
 	Why         string
 	Corrects    bool
+	Decided     []byte
 }
 
 type Override struct {
