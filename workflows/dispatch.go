@@ -26,6 +26,11 @@ func withOptions(ctx workflow.Context, summary string, change ...func(*workflow.
 	return workflow.WithActivityOptions(ctx, o)
 }
 
+// noticesLost is when a batch of notices counts as lost and is handed over again.
+// A worker that stops with its link may take a task with it; a batch takes 30 ms,
+// on a machine in trouble a second, and what was done twice is posted once.
+const noticesLost = 3 * time.Second
+
 // looking is a lookup under way.
 type looking struct {
 	ticket.Lookup
@@ -107,7 +112,7 @@ func (d *driver) tell(ctx workflow.Context) {
 		}
 		d.Outbox = rest
 		o := withOptions(ctx, notice.Activity(batch), func(o *workflow.ActivityOptions) {
-			o.TaskQueue = l.queue
+			o.TaskQueue, o.StartToCloseTimeout = l.queue, noticesLost
 			if l.page {
 				o.Priority = temporal.Priority{PriorityKey: 1}
 			}
