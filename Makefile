@@ -15,10 +15,10 @@ run: deps build ## everything on this machine: desk, engine, database, chat and 
 test: deps-test build lint ## every check and test
 	go -C devstack/temporal test -vet=off ./... # its vet facts cover 1,800 packages: minutes
 	go test -race $$(go list ./... | grep -v /e2e)
-	go test -race -timeout 20m ./e2e/... # alone: it runs whole desks
+	go test -race -count 1 -timeout 20m ./e2e/... # alone: it runs whole desks; never from the cache, which does not see the program
 
 e2e: deps-test build ## whole desks on real servers, with phones, chats and a browser
-	go test -race -timeout 20m -v ./e2e/...
+	go test -race -count 1 -timeout 20m -v ./e2e/...
 
 bench: deps build ## lives of tickets per second, beside a bare workflow; CPU, latencies, events
 	@bin/deskbell bench $(ARGS)
