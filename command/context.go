@@ -29,6 +29,15 @@ type Memory struct {
 	Last         int       `json:"last,omitempty"` // the ticket last spoken of
 	UndoTicket   int       `json:"undo_ticket,omitempty"`
 	UndoAt       time.Time `json:"undo_at,omitzero"`
+
+	Given   []Given     `json:"given,omitempty"`   // errors and help that the person had lately
+	Unknown []time.Time `json:"unknown,omitempty"` // when the person was not understood lately
+}
+
+// Given is an answer that somebody had.
+type Given struct {
+	Text string    `json:"text"`
+	At   time.Time `json:"at"`
 }
 
 // Context is the state of a conversation, as a value.

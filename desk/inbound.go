@@ -247,6 +247,14 @@ func (d *Desk) take(ctx context.Context, message arrived) error {
 		return err
 	}
 	t := turn{desk: d, row: row, person: person, context: conversation}
+	if row.Decided != nil {
+		return t.resume(ctx, row.Decided)
+	}
+	if row.Corrects {
+		if done, err := t.corrected(ctx); err != nil || done {
+			return err
+		}
+	}
 	intent := command.Resolve(parsed, conversation)
 	if message.gap != nothingMissing {
 		intent = incomplete(intent, message, parsed, conversation)

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ func (t *turn) query(ctx context.Context, q command.Query) error {
 	case command.QueryOncall:
 		return t.oncall(ctx)
 	case command.QueryNext:
-		return t.next(ctx)
+		return t.next(ctx, 0)
 	case command.QueryHelp:
 		if t.person.Works() {
 			return t.say(ctx, "help_agent", nil, nil)
@@ -232,12 +233,31 @@ func (t *turn) oncall(ctx context.Context) error {
 	return t.say(ctx, "oncall", values, nil)
 }
 
-// next takes the first waiting ticket that can be had.
-func (t *turn) next(ctx context.Context) error {
-	for i, candidate := range t.context.Waiting {
-		tk, err := t.desk.Do(ctx, Act{
-			ID: fmt.Sprintf("%s#next%d", t.row.Key, i), Person: t.person, Channel: string(t.row.Channel), Number: candidate.Number, Verb: ticket.Take, Quiet: true,
-		})
+// next takes the first waiting ticket that can be had, under one command id: driven
+// again it begins with the one that it tried last.
+func (t *turn) next(ctx context.Context, tried int) error {
+	asked, err := t.desk.Store.Asked(ctx)
+	if err != nil {
+		return err
+	}
+	candidates := slices.DeleteFunc(slices.Clone(t.context.Waiting), func(c command.Ticket) bool {
+		return c.Number == tried || slices.Contains(asked, c.Number) // somebody else has it in a moment
+	})
+	if tried != 0 {
+		candidates = slices.Insert(candidates, 0, command.Ticket{Number: tried})
+	}
+	for _, candidate := range candidates {
+		free, err := t.desk.Store.AskHold(ctx, t.person.ID, candidate.Number, t.desk.Policy.Held())
+		if err != nil {
+			return err
+		}
+		if !free && candidate.Number != tried {
+			return t.full(ctx, candidate.Number)
+		}
+		if err := t.decide(ctx, decision{Next: candidate.Number}, false); err != nil {
+			return err
+		}
+		tk, err := t.desk.Do(ctx, Act{ID: t.row.Key, Person: t.person, Channel: string(t.row.Channel), Number: candidate.Number, Verb: ticket.Take, Quiet: true})
 		if _, refused := ticket.Refused(err); refused {
 			continue
 		}

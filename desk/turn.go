@@ -70,11 +70,6 @@ func items(list []command.Ticket) []notice.Item {
 
 // act hands a command to its ticket. The ticket's notices are the answer.
 func (t *turn) act(ctx context.Context, a command.Act) error {
-	if a.Settles {
-		if err := t.remember(ctx, settle(true)); err != nil {
-			return err
-		}
-	}
 	base := Act{Person: t.person, Channel: string(t.row.Channel), Verb: a.Verb, Text: a.Text}
 	if a.Until != "" {
 		until, _, ok := command.When(a.Until, t.context.Now, t.desk.Zone)
@@ -105,13 +100,39 @@ func (t *turn) act(ctx context.Context, a command.Act) error {
 		return err
 	}
 	c.Confirmed = a.Confirmed
+	if stop, err := t.proven(ctx, &c); err != nil || stop {
+		return err
+	}
 	if stop, err := t.before(ctx, c, base.Number); err != nil || stop {
 		return err
 	}
-	if err := t.desk.signal(ctx, c, base.Number); err != nil {
+	if err := t.decide(ctx, decision{Number: base.Number, Command: &c}, a.Settles); err != nil {
 		return err
 	}
-	return t.desk.Store.HandedOver(ctx, t.row.ID)
+	return t.handOver(ctx, c, base.Number)
+}
+
+// proven reads the PIN after TAKEOVER by SMS, whose sender may be forged.
+func (t *turn) proven(ctx context.Context, c *ticket.Command) (answered bool, err error) {
+	if c.Verb != ticket.Takeover || c.Channel != "sms" || c.Text == "" {
+		return false, nil
+	}
+	c.Confirmed, err = t.desk.Store.CheckPIN(ctx, t.person.ID, c.Text)
+	c.Text = ""
+	if err != nil || c.Confirmed {
+		return false, err
+	}
+	return true, t.say(ctx, "err_pin", nil, nil)
+}
+
+// corrected answers a correction of a message that was acted on. One that changed
+// nothing may be said again in other words.
+func (t *turn) corrected(ctx context.Context) (answered bool, err error) {
+	reason, err := t.desk.Store.LastReason(ctx, t.row)
+	if err != nil || !slices.Contains(undoable, ticket.Message(reason)) {
+		return false, err
+	}
+	return true, t.say(ctx, "err_edit", nil, nil)
 }
 
 // lateMessage is how long a message may travel and still be acted on when its
@@ -130,15 +151,18 @@ func (t *turn) before(ctx context.Context, c ticket.Command, number int) (answer
 	if n := len(tk.Recent); !sent.IsZero() && travelled > lateMessage && n > 0 && tk.Recent[n-1].At.After(sent) && changes(tk, c, t.context.Now) {
 		return true, t.say(ctx, "err_expired", map[string]string{"age": notice.Age(travelled, t.person.Language), "guess": clip(t.row.Text, 40)}, nil)
 	}
-	limit := t.desk.Policy.Held()
-	if limit == 0 || c.Verb != ticket.Take || tk.Status != ticket.New {
+	if c.Verb != ticket.Take || tk.Status != ticket.New {
 		return false, nil
 	}
-	free, err := t.desk.Store.AskHold(ctx, t.person.ID, number, limit)
-	if err != nil || free {
+	if free, err := t.desk.Store.AskHold(ctx, t.person.ID, number, t.desk.Policy.Held()); err != nil || free {
 		return false, err
 	}
-	return true, t.say(ctx, "take_limit", map[string]string{
+	return true, t.full(ctx, number)
+}
+
+// full says that somebody holds as many tickets as one may.
+func (t *turn) full(ctx context.Context, number int) error {
+	return t.say(ctx, "take_limit", map[string]string{
 		"n": strconv.Itoa(number), "count": strconv.Itoa(len(t.context.Held)), "list": notice.List(items(t.context.Held)...),
 	}, nil)
 }
@@ -206,6 +230,14 @@ func (t *turn) colleague(ctx context.Context, a command.Act) (id string, found b
 func (t *turn) actOnMany(ctx context.Context, base Act, a command.Act) error {
 	var done, not []notice.Item
 	for _, number := range a.Tickets {
+		if a.Verb == ticket.Take && !slices.ContainsFunc(t.context.Held, func(h command.Ticket) bool { return h.Number == number }) {
+			if free, err := t.desk.Store.AskHold(ctx, t.person.ID, number, t.desk.Policy.Held()); err != nil {
+				return err
+			} else if !free {
+				not = append(not, notice.Item{Number: number})
+				continue
+			}
+		}
 		act := base
 		act.ID, act.Number = fmt.Sprintf("%s#%d", t.row.Key, number), number
 		act.Quiet = true // this turn answers
@@ -232,7 +264,7 @@ func (t *turn) actOnMany(ctx context.Context, base Act, a command.Act) error {
 	case len(done) == 0:
 		message += "_none"
 	}
-	return t.say(ctx, message, map[string]string{"list": notice.List(done...), "list2": notice.List(not...)}, nil)
+	return t.say(ctx, message, map[string]string{"list": notice.List(done...), "list2": notice.List(not...)}, settle(a.Settles))
 }
 
 // do is what is not done to a ticket.
@@ -259,6 +291,13 @@ func (t *turn) do(ctx context.Context, i command.Do) error {
 
 // open makes a ticket of a text. The ticket's own first notice is the answer.
 func (t *turn) open(ctx context.Context, i command.Do) error {
+	if err := t.decide(ctx, decision{Open: &i}, i.Settles); err != nil {
+		return err
+	}
+	return t.submit(ctx, i)
+}
+
+func (t *turn) submit(ctx context.Context, i command.Do) error {
 	subject, body := i.Text, ""
 	if r := []rune(subject); len(r) > maxSubject || strings.Contains(subject, "\n") {
 		first, _, _ := strings.Cut(subject, "\n")
@@ -273,11 +312,6 @@ func (t *turn) open(ctx context.Context, i command.Do) error {
 	}
 	if err != nil {
 		return err
-	}
-	if i.Settles {
-		if err := t.remember(ctx, settle(true)); err != nil {
-			return err
-		}
 	}
 	return t.desk.Store.HandedOver(ctx, t.row.ID)
 }
@@ -295,11 +329,8 @@ func (t *turn) stop(ctx context.Context) error {
 	if err := t.desk.Store.SetStopped(ctx, t.person.ID, true); err != nil {
 		return err
 	}
-	if err := t.say(ctx, "stop_ok", nil, nil); err != nil {
-		return err
-	}
 	if !t.person.Works() {
-		return nil
+		return t.say(ctx, "stop_ok", nil, nil)
 	}
 	members, err := t.desk.Store.Members(ctx)
 	if err != nil {
@@ -314,7 +345,7 @@ func (t *turn) stop(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return t.say(ctx, "stop_ok", nil, nil)
 }
 
 // unreachable treats an automatic reply as a decline of everything on offer.
@@ -332,8 +363,24 @@ func (t *turn) unreachable(ctx context.Context) error {
 	return t.desk.drop(ctx, t.row, "an automatic reply")
 }
 
+// say answers the message, unless that would only be noise.
 func (t *turn) say(ctx context.Context, message string, values map[string]string, change func(*command.Memory)) error {
-	return t.desk.say(ctx, t.row, t.person, message, values, reply{key: "answer/" + t.row.Key, finish: true, change: change})
+	text := message + " " + values["word"] + values["guess"] + values["n"]
+	instead, note := guard(t.context.Memory, message, text, t.context.Now)
+	changes := func(m *command.Memory) {
+		for _, f := range []func(*command.Memory){note, change} {
+			if f != nil {
+				f(m)
+			}
+		}
+	}
+	if instead == "" {
+		if err := t.remember(ctx, note); err != nil {
+			return err
+		}
+		return t.desk.Store.Drop(ctx, t.row.ID, "an answer too many: "+message)
+	}
+	return t.desk.say(ctx, t.row, t.person, instead, values, reply{key: "answer/" + t.row.Key, finish: true, change: changes})
 }
 
 // remember changes the conversation without an answer.
