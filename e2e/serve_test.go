@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,7 +32,7 @@ const (
 	deskJID      = "helpdesk@" + devstack.XMPPDomain
 	deskPassword = "desk-of-the-tests"
 	smppPassword = "smpp-pw1"
-	namespace    = "helpdesk"
+	namespace    = "tickets"
 )
 
 // servers are the parts that a desk stands on, each by itself, in this process's
@@ -44,13 +45,15 @@ type servers struct {
 	prosody  *devstack.Prosody
 	smsc     *smsc.Server
 	people   []byte // the file
-	ready    Ready  // without HTTP and Token
+	// namespace of the engine that the desk uses
+	namespace string
+	ready     Ready // without HTTP and Token
 }
 
 // startServers starts all of them with the people of the dialogues.
 func startServers(t *testing.T) *servers {
 	t.Helper()
-	s := &servers{t: t, dir: shared(t)}
+	s := &servers{t: t, dir: shared(t), namespace: namespace}
 	s.addPeople()
 	var err error
 	if s.postgres, err = devstack.StartPostgres(t.Context(), devstack.PostgresConfig{Dir: filepath.Join(s.dir, "postgresql"), Test: true}); err != nil {
@@ -137,7 +140,7 @@ func (s *servers) file(name, content string) string {
 func (s *servers) environment() []string {
 	return []string{
 		"DATABASE_URL=" + s.ready.DatabaseURL,
-		"TEMPORAL_ADDRESS=" + s.ready.Temporal, "TEMPORAL_NAMESPACE=" + namespace,
+		"TEMPORAL_ADDRESS=" + s.ready.Temporal, "TEMPORAL_NAMESPACE=" + s.namespace,
 		"DESKBELL_SMPP_ADDR=" + s.ready.SMPP, "DESKBELL_SMPP_SYSTEM_ID=deskbell", "DESKBELL_SMPP_PASSWORD=" + smppPassword,
 		"DESKBELL_SMPP_SOURCE=" + deskNumber, "DESKBELL_SMPP_STAMP_TAG=" + strconv.Itoa(smsc.StampTag),
 		"DESKBELL_XMPP_ADDR=" + s.ready.XMPP, "DESKBELL_XMPP_JID=" + deskJID, "DESKBELL_XMPP_PASSWORD=" + deskPassword, "DESKBELL_XMPP_CA_FILE=" + s.ready.XMPPCA,
@@ -207,19 +210,21 @@ func (s *servers) mustRun(env []string, args ...string) string {
 // desk is the desk whose API is at address, once that and both links are up.
 func (s *servers) desk(t *testing.T, env []string, address string) *Desk {
 	t.Helper()
-	d := &Desk{t: t, persons: map[string]*Person{}, server: &server{Ready: s.ready, exited: make(chan struct{}), ended: map[string]bool{}, phones: phonesAPI{s.ready.Phones}}}
+	d := &Desk{t: t, persons: map[string]*Person{}, server: &server{Ready: s.ready, exited: make(chan struct{}), ended: map[string]bool{}, phones: watchPhones(s.ready.Phones)}}
 	d.HTTP = "http://" + address
 	var err error
 	if d.db, err = pgxpool.New(t.Context(), s.ready.DatabaseURL); err != nil {
 		t.Fatal(err)
 	}
-	if d.engine, err = client.Dial(client.Options{HostPort: s.ready.Temporal, Namespace: namespace, Logger: discard{}}); err != nil {
+	if d.engine, err = client.Dial(client.Options{HostPort: s.ready.Temporal, Namespace: s.namespace, Logger: discard{}}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.disconnect)
 	d.answers()
 	for _, channel := range []string{"sms", "im"} {
-		d.holder(channel, "")
+		if d.holder(channel, "") == "" {
+			t.FailNow()
+		}
 	}
 	d.Token = strings.TrimSpace(s.mustRun(env, "token", "meg", "--admin"))
 	return d
@@ -241,14 +246,15 @@ func (d *Desk) answers() {
 }
 
 // holder waits until somebody else than a former holder has a channel's link, and
-// returns who.
+// returns who; nobody is an error.
 func (d *Desk) holder(channel, former string) (holder string) {
 	d.t.Helper()
 	if !eventually(startLimit, func() bool {
 		err := d.db.QueryRow(context.Background(), "SELECT holder FROM leases WHERE name = $1 AND expires > clock_timestamp() AND up_since IS NOT NULL", channel).Scan(&holder)
 		return err == nil && holder != former
 	}) {
-		d.t.Fatalf("nobody holds %s", channel)
+		d.t.Errorf("nobody holds %s", channel)
+		return ""
 	}
 	return holder
 }
@@ -281,9 +287,10 @@ func TestServe(t *testing.T) {
 	f.double("im")
 	f.double("tickets")
 	address := freeAddress(t)
-	f.start(f.name("api"), append(env, "DESKBELL_HTTP_ADDR="+address), "-v", "serve", "api")
 	other := freeAddress(t)
-	f.start(f.name("api"), append(env, "DESKBELL_HTTP_ADDR="+other), "-v", "serve", "api")
+	for _, a := range []string{address, other} {
+		f.roles["api"] = append(f.roles["api"], f.start(f.name("api"), append(slices.Clone(env), "DESKBELL_HTTP_ADDR="+a), "-v", "serve", "api"))
+	}
 	desk := s.desk(t, env, address)
 	t.Run("a day by the book", func(t *testing.T) { bookInRealTime(t, desk.Story(t)) })
 	t.Run("kill -9 under traffic", func(t *testing.T) { f.killed(t, desk.with(t)) })
@@ -294,6 +301,8 @@ func TestServe(t *testing.T) {
 		f.drained(t, desk)
 	})
 	t.Run("logs", func(t *testing.T) { s.noPersonalData(t) })
+	f.stop()
+	t.Run("as composed", func(t *testing.T) { composed(t, s) })
 }
 
 // with is the same desk for another test.
@@ -347,6 +356,17 @@ func (f *fleet) double(name string) {
 		alive = append(alive, f.start(f.name(name), f.env, "-v", "serve", name))
 	}
 	f.roles[name] = alive
+}
+
+// stop ends all processes in order.
+func (f *fleet) stop() {
+	f.t.Helper()
+	for _, roles := range f.roles {
+		for _, r := range roles {
+			_ = r.command.Process.Signal(syscall.SIGTERM) // those that ended already
+			<-r.exited
+		}
+	}
 }
 
 // holding is the process that holds a channel.
