@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"deskbell/policy"
@@ -44,6 +45,11 @@ type Tickets struct {
 	Directory Directory
 	ReadModel ReadModel
 	Policy    policy.Policy
+
+	// choosing lets one lookup at a time choose whom to ask: two that choose at once
+	// would both choose whoever was asked longest ago, who then gets the second offer
+	// a minute late.
+	choosing sync.Mutex
 }
 
 // PrepareInput is a lookup at a moment of the ticket's own clock.
@@ -61,6 +67,10 @@ func (a *Tickets) Prepare(ctx context.Context, in PrepareInput) (ticket.Findings
 	}
 	if l.Wave == 0 && l.Page == "" {
 		return f, nil
+	}
+	if l.Wave > 0 {
+		a.choosing.Lock()
+		defer a.choosing.Unlock()
 	}
 	members, err := a.Directory.Members(ctx)
 	if err != nil {

@@ -39,7 +39,8 @@ type Config struct {
 // Desk is the door. It is safe for concurrent use.
 type Desk struct {
 	Config
-	words *activities.Notices
+	words   *activities.Notices
+	tickets *activities.Tickets
 
 	openings chan ticket.Opening
 	watchers watchers
@@ -57,6 +58,7 @@ func New(c Config) *Desk {
 		answered: map[string]chan struct{}{},
 		kicks:    map[gateway.Channel][]func(){},
 	}
+	d.tickets = &activities.Tickets{Directory: c.Store, ReadModel: readModel{c.Store}, Policy: c.Policy}
 	d.words = &activities.Notices{Addresses: d, Waiting: c.Store, Outbox: d, Zone: c.Zone, URL: c.URL, Log: c.Log}
 	c.Store.Bundle = func(b store.Bundle) (string, error) { return bundled(b, d.common(nil)) }
 	return d
@@ -99,9 +101,7 @@ func every(ctx context.Context, interval time.Duration, f func(context.Context))
 func (d *Desk) NoticeActivities() *activities.Notices { return d.words }
 
 // TicketActivities are the activities of the tickets' queue.
-func (d *Desk) TicketActivities() *activities.Tickets {
-	return &activities.Tickets{Directory: d.Store, ReadModel: readModel{d.Store}, Policy: d.Policy}
-}
+func (d *Desk) TicketActivities() *activities.Tickets { return d.tickets }
 
 type readModel struct{ store *store.Store }
 

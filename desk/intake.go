@@ -147,7 +147,7 @@ func (d *Desk) firstLookup(ctx context.Context, o ticket.Opening) (ticket.Ticket
 	if !ok {
 		return t, nil
 	}
-	f, err := d.TicketActivities().Prepare(ctx, activities.PrepareInput{Lookup: l, Now: now})
+	f, err := d.tickets.Prepare(ctx, activities.PrepareInput{Lookup: l, Now: now})
 	if err == nil {
 		var after ticket.Ticket
 		if after, _, err = ticket.Apply(t, ticket.Found(l, f), now); err == nil {

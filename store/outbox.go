@@ -174,6 +174,10 @@ func (s *Store) Conversation(ctx context.Context, person string) ([]byte, error)
 // it expired, its ticket is no longer waiting, or the person has stopped texts.
 func (s *Store) Take(ctx context.Context, channel gateway.Channel, limit int) (list []gateway.Delivery, err error) {
 	now := s.now()
+	// Most looks find nothing; they cost no transaction.
+	if due, err := s.q.AnyDue(ctx, db.AnyDueParams{Channel: string(channel), Now: now}); err != nil || !due {
+		return nil, fail("take messages", err)
+	}
 	err = s.tx(ctx, "take messages", func(q *db.Queries) error {
 		list = nil
 		// One taker at a time sees what the one before it took.

@@ -126,6 +126,9 @@ WHERE name = @name AND holder = @holder AND expires > clock_timestamp();
 -- name: Leases :many
 SELECT name, holder, up_since FROM leases WHERE expires > clock_timestamp() ORDER BY name;
 
+-- name: AnyDue :one
+SELECT EXISTS (SELECT FROM deliveries WHERE channel = @channel AND state = 'due' AND (not_before <= @now OR expires <= @now));
+
 -- name: LockTaker :exec
 SELECT pg_advisory_xact_lock(hashtextextended('take ' || @channel::text, 0));
 

@@ -45,6 +45,22 @@ func (q *Queries) Answer(ctx context.Context, answers string) (string, error) {
 	return text, err
 }
 
+const anyDue = `-- name: AnyDue :one
+SELECT EXISTS (SELECT FROM deliveries WHERE channel = $1 AND state = 'due' AND (not_before <= $2 OR expires <= $2))
+`
+
+type AnyDueParams struct {
+	Channel string
+	Now     time.Time
+}
+
+func (q *Queries) AnyDue(ctx context.Context, arg AnyDueParams) (bool, error) {
+	row := q.db.QueryRow(ctx, anyDue, arg.Channel, arg.Now)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const backlog = `-- name: Backlog :many
 SELECT channel, count(*)::integer AS due FROM deliveries WHERE state = 'due' AND not_before <= $1 GROUP BY channel
 `
