@@ -168,7 +168,7 @@ func bareID(number int) string { return fmt.Sprintf("bare-%d", number) }
 // returns when its activities before the first signal are done.
 func (b *bareRunner) start(ctx context.Context, number int, s shape) error {
 	o := ticket.Opening{
-		Number: number, Subject: subject(number), Body: body, Priority: ticket.P1, Channel: "rest", CreatedAt: time.Now(),
+		Number: number, Subject: subject(number), Body: body, Priority: ticket.P3, Channel: "rest", CreatedAt: time.Now(),
 		Requester: ticket.Party{ID: "req-1", Name: "Requester 1", Via: "sms"}, CommandID: bareID(number),
 	}
 	t, _ := ticket.Open(o, o.CreatedAt)

@@ -25,8 +25,8 @@ type Config struct {
 	API, Token string
 	Phones     string // URL of the development SMSC
 	XMPP       XMPP
-	People     []roster.Person // of them, Present is in IM and agents and requesters are who they say
-	Present    string          // id
+	People     []roster.Person // agents and requesters; who has a JID gets a chat
+	Present    string          // id of the agent who is there in IM; requesters are, too
 	Engine     client.Client
 	Parts      map[string]int // process ids of desk, engine, postgresql, prosody; what is elsewhere is left out
 	Tickets    int            // whole lives in the measurement of throughput
@@ -141,9 +141,12 @@ func (r *run) measure(ctx context.Context) (err error) {
 		if p.JID == "" || p.Password == "" {
 			continue
 		}
-		if r.chats[p.ID], err = login(r.XMPP, p.JID, p.Password, p.ID, p.ID == r.Present, r.mail); err != nil {
+		c, err := login(r.XMPP, p.JID, p.Password, p.ID, r.present(p), r.mail)
+		if err != nil {
 			return err
 		}
+		r.chats[p.ID] = c
+		r.Progress("logging in", len(r.chats), len(r.People))
 	}
 	if err := r.awaitPresence(ctx); err != nil {
 		return err
@@ -168,7 +171,10 @@ func (r *run) measure(ctx context.Context) (err error) {
 	return nil
 }
 
-// awaitPresence waits until the desk knows who is in IM.
+// present tells whether a person shows in IM, and does not only write there.
+func (r *run) present(p roster.Person) bool { return p.ID == r.Present || p.Is(roster.Requester) }
+
+// awaitPresence waits until the desk knows which agents are in IM.
 func (r *run) awaitPresence(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errLost)
 	defer cancel()
@@ -417,7 +423,9 @@ func (r *run) latency(ctx context.Context) error {
 	var sms, im, reply []time.Duration
 	for _, l := range all {
 		sms = append(sms, l.texted.Sub(l.submitted))
-		im = append(im, l.chatted.Sub(l.submitted))
+		if !l.chatted.IsZero() {
+			im = append(im, l.chatted.Sub(l.submitted))
+		}
 		reply = append(reply, l.answered.Sub(l.typed))
 	}
 	r.report.SubmitToSMS, r.report.SubmitToIM, r.report.ReplyTo = quantiles(sms), quantiles(im), quantiles(reply)
@@ -441,8 +449,8 @@ func (r *run) burst(ctx context.Context) error {
 		if l.submitted.Before(began) {
 			began = l.submitted
 		}
-		if l.lastText.After(last) {
-			last = l.lastText
+		if l.texted.After(last) {
+			last = l.texted
 		}
 		sms = append(sms, l.texted.Sub(l.submitted))
 	}

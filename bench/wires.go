@@ -42,8 +42,8 @@ var words = []struct {
 	kind
 	word string
 }{
-	{offer, "to take"}, {taken, "is yours"}, {tooLate, "Too late"}, {onIt, "is on your request"},
-	{closed, "closed after"}, {solved, "is solved"}, {received, "we have your request"}, {gone, "was taken by"},
+	{offer, "to take"}, {taken, "is yours"}, {tooLate, "Too late"}, {onIt, "here to reach"},
+	{closed, "closed after"}, {solved, "is solved"}, {received, "e have your request"}, {gone, "was taken by"},
 }
 
 var ticketNumber = regexp.MustCompile(`#(\d+)`)

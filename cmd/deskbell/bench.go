@@ -36,10 +36,11 @@ type benchCmd struct {
 	Keep    string  `help:"Keep the servers' state and the desk's log in this folder." type:"path"`
 }
 
-// The desk of the measurement: as many agents with a phone as keep the texts of a
-// burst apart, one colleague in IM, and requesters.
+// The desk of the measurement: more agents with a phone than are asked within a
+// minute, because offers within a minute to one person wait for each other; one
+// colleague in IM; and requesters, one in four of whom is told by IM.
 const (
-	benchAgents     = 32
+	benchAgents     = 360
 	benchRequesters = 32
 	benchPresent    = "present"
 )
@@ -53,11 +54,16 @@ func benchPeople() roster.File {
 	for i := range benchAgents {
 		id := fmt.Sprintf("agent-%d", i+1)
 		f.People = append(f.People, roster.Person{ID: id, Name: fmt.Sprintf("Agent %d", i+1), Roles: roster.Roles{roster.Agent},
-			Phone: fmt.Sprintf("+4477009001%02d", i+1), JID: id + "@" + demoDomain})
+			Phone: fmt.Sprintf("+44770092%04d", i), JID: id + "@" + demoDomain})
 	}
 	for i := range benchRequesters {
-		f.People = append(f.People, roster.Person{ID: fmt.Sprintf("req-%d", i+1), Name: fmt.Sprintf("Requester %d", i+1), Roles: roster.Roles{roster.Requester},
-			Phone: fmt.Sprintf("+4477009002%02d", i), Loc: fmt.Sprintf("room %d", 300+i)})
+		id := fmt.Sprintf("req-%d", i+1)
+		p := roster.Person{ID: id, Name: fmt.Sprintf("Requester %d", i+1), Roles: roster.Roles{roster.Requester},
+			Phone: fmt.Sprintf("+4477009300%02d", i), Loc: fmt.Sprintf("room %d", 300+i)}
+		if i%4 == 3 {
+			p.JID, p.Prefers = id+"@"+demoDomain, roster.ViaIM
+		}
+		f.People = append(f.People, p)
 	}
 	return f
 }
