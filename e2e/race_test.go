@@ -61,7 +61,7 @@ func race(t *testing.T, desk *Desk) {
 		}
 		if i%2 == 0 {
 			claims["sms"](n)
-			<-time.After(leads[i/2%len(leads)])
+			<-time.After(4 * leads[i/2%len(leads)])
 			rest()
 		} else {
 			rest()
