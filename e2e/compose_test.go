@@ -222,7 +222,7 @@ func composed(t *testing.T, s *servers) {
 		}
 		readyAt(t, name, listens[name])
 	}
-	bookInRealTime(t, desk.Story(t))
+	bookInRealTime(t, desk.with(t))
 	for _, name := range slices.Backward(config.Roles()) {
 		if err := started[name].command.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)

@@ -211,15 +211,18 @@ func visible(s string) string {
 
 // database opens the store that the environment names, or the development desk's.
 func database(ctx context.Context, log *slog.Logger) (*store.Store, error) {
-	u := os.Getenv("DATABASE_URL")
-	if u == "" {
+	if os.Getenv("DATABASE_URL") == "" && os.Getenv("DATABASE_URL_FILE") == "" {
 		dev, err := development()
 		if err != nil {
 			return nil, fmt.Errorf("DATABASE_URL is not set, and no development desk runs here (%w)", err)
 		}
-		u = dev.DatabaseURL
+		return store.Open(ctx, dev.DatabaseURL, clock.System{}, log)
 	}
-	return store.Open(ctx, u, clock.System{}, log)
+	c, err := config.Load(os.Getenv, nil)
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(ctx, c.Database.Reveal(), clock.System{}, log)
 }
 
 type sayCmd struct {

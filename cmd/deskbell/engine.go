@@ -58,7 +58,7 @@ const (
 )
 
 // prepare registers the namespace and the search attributes that are missing. It
-// waits for an engine that is not up yet, and until the attributes can be used.
+// waits for an engine that is not up yet, and until the attributes are listed.
 func (e engine) prepare(ctx context.Context, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, enginePatience)
 	defer cancel()
