@@ -161,8 +161,7 @@ func (d *driver) arm(ctx workflow.Context) {
 		if ok && d.alarm.Alarm == next {
 			return
 		}
-		d.alarm.cancel()
-		d.alarm = nil
+		d.disarm()
 	}
 	if !ok {
 		return
@@ -170,6 +169,13 @@ func (d *driver) arm(ctx workflow.Context) {
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	wait := max(next.At.Sub(d.now(ctx)), time.Millisecond)
 	d.alarm = &armed{next, workflow.NewTimerWithOptions(timerCtx, wait, workflow.TimerOptions{Summary: notice.Timer(next)}), cancel}
+}
+
+func (d *driver) disarm() {
+	if d.alarm != nil {
+		d.alarm.cancel()
+		d.alarm = nil
+	}
 }
 
 // collect takes the results that are there. An activity is tried until it

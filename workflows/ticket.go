@@ -171,6 +171,9 @@ func (d *driver) drain(ctx workflow.Context) {
 		}
 		if d.testClock {
 			d.offset = offset
+			if workflow.GetVersion(ctx, "clock-disarms", workflow.DefaultVersion, 1) > workflow.DefaultVersion {
+				d.disarm() // the timer was set for another present
+			}
 		}
 	}
 	for {
