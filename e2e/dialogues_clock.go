@@ -105,6 +105,11 @@ func (p *play) underWay() (string, error) {
 			return fmt.Sprintf("ticket-%s: %v %v", n, run.PendingWorkflowTask, run.PendingActivities), nil
 		}
 	}
+	late, err := p.rows(ctx, `SELECT 'ticket-' || number || ' ' || (a->>'kind') FROM tickets t, jsonb_array_elements(t.doc->'alarms') a WHERE (a->>'at')::timestamptz <= $1
+		UNION ALL SELECT id || ' is back' FROM people WHERE away_until <= $1`, p.now())
+	if err != nil || len(late) > 0 {
+		return fmt.Sprintf("about to happen: %q", late), err
+	}
 	rows, err := p.rows(ctx, "SELECT channel || ' to ' || address || ': ' || text FROM deliveries WHERE state = 'sending' OR state = 'due' AND not_before <= $1", p.now())
 	if err != nil || len(rows) > 0 {
 		return fmt.Sprintf("unsent %q", rows), err

@@ -186,8 +186,17 @@ func (p *play) duty(ids []string) {
 			p.t.Fatal(err)
 		}
 	}
-	if changed {
-		p.quiet()
+	if !changed {
+		return
+	}
+	p.quiet()
+	var away []string
+	if !eventually(Patience, func() bool {
+		var err error
+		away, err = p.rows(context.Background(), "SELECT id FROM people WHERE 'agent' = ANY(roles) AND away_until IS NOT NULL")
+		return err == nil && !slices.ContainsFunc(p.agents(), func(id string) bool { return slices.Contains(away, id) == p.onDuty[id] })
+	}) {
+		p.t.Fatalf("on duty should be %q; away are %q", ids, away)
 	}
 }
 
