@@ -20,6 +20,10 @@ test: deps-test build lint ## every check and test
 e2e: deps-test build ## whole desks on real servers, with phones, chats and a browser
 	go test -race -count 1 -timeout 20m -v ./e2e/...
 
+dialogues: deps-test build ## every dialogue of DIALOGUES (a file), by default our own, on real servers
+	@summary=$$(mktemp); DIALOGUES="$(abspath $(DIALOGUES))" DIALOGUE_SUMMARY=$$summary DESKBELL_BIN=$(abspath bin/deskbell) \
+		go test -count 1 -timeout 60m -v -run '^TestDialogues$$' ./e2e; status=$$?; cat $$summary; rm -f $$summary; exit $$status
+
 bench: deps build ## lives of tickets per second, beside a bare workflow; CPU, latencies, events
 	@bin/deskbell bench $(ARGS)
 
@@ -54,4 +58,4 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
 	done
 
-.PHONY: help run test e2e bench deps deps-test build lint generate fuzz FORCE
+.PHONY: help run test e2e dialogues bench deps deps-test build lint generate fuzz FORCE
