@@ -280,8 +280,7 @@ func TestServe(t *testing.T) {
 	t.Parallel()
 	s := startServers(t)
 	env := s.environment()
-	s.mustRun(env, "migrate")
-	s.mustRun(env, "migrate")
+	t.Run("doctor", func(t *testing.T) { examined(t, s, env) })
 	f := &fleet{servers: s, env: env}
 	f.double("sms")
 	f.double("im")
@@ -292,6 +291,7 @@ func TestServe(t *testing.T) {
 		f.roles["api"] = append(f.roles["api"], f.start(f.name("api"), append(slices.Clone(env), "DESKBELL_HTTP_ADDR="+a), "-v", "serve", "api"))
 	}
 	desk := s.desk(t, env, address)
+	t.Run("doctor of a running desk", func(t *testing.T) { examine(t, s, env, true, "ok smpp up since", "ok xmpp up since") })
 	t.Run("a day by the book", func(t *testing.T) { bookInRealTime(t, desk.with(t)) })
 	t.Run("kill -9 under traffic", func(t *testing.T) { f.killed(t, desk.with(t)) })
 	t.Run("SIGTERM under traffic", func(t *testing.T) {

@@ -22,6 +22,7 @@ type cli struct {
 	Dev     devCmd     `cmd:"" help:"Run everything, with embedded servers and a demo desk."`
 	Serve   serveCmd   `cmd:"" help:"Run roles against the servers that the environment names."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date."`
+	Doctor  doctorCmd  `cmd:"" help:"Check everything that the roles need, and say what to do."`
 	Healthy healthyCmd `cmd:"" help:"Ask the deskbell on this machine whether it is healthy; for containers."`
 	Smsc    smscCmd    `cmd:"" help:"Run the development SMSC with its page of phones by itself."`
 	Submit  submitCmd  `cmd:"" help:"Submit a ticket."`
