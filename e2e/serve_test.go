@@ -6,8 +6,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -281,6 +284,8 @@ func TestServe(t *testing.T) {
 	s := startServers(t)
 	env := s.environment()
 	t.Run("doctor", func(t *testing.T) { examined(t, s, env) })
+	collected := newCollector(t)
+	env = append(env, "OTEL_EXPORTER_OTLP_ENDPOINT="+collected.URL)
 	f := &fleet{servers: s, env: env}
 	f.double("sms")
 	f.double("im")
@@ -302,7 +307,45 @@ func TestServe(t *testing.T) {
 	})
 	t.Run("logs", func(t *testing.T) { s.noPersonalData(t) })
 	f.stop()
+	t.Run("traces", collected.complete)
 	t.Run("as composed", func(t *testing.T) { composed(t, s) })
+}
+
+// collector takes traces.
+type collector struct {
+	*httptest.Server
+	mu   sync.Mutex
+	took []byte
+}
+
+func newCollector(t *testing.T) *collector {
+	c := &collector{}
+	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.URL.Path != "/v1/traces" {
+			http.Error(w, "want traces", http.StatusBadRequest)
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.took = append(c.took, body...)
+	}))
+	t.Cleanup(c.Close)
+	return c
+}
+
+// complete checks that each role told what it did, and nothing personal.
+func (c *collector) complete(t *testing.T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, span := range []string{"HTTP POST", "StartWorkflow:Ticket", "RunWorkflow:Ticket", "RunActivity:", "SignalWorkflow:command"} {
+		if !bytes.Contains(c.took, []byte(span)) {
+			t.Errorf("no span %q", span)
+		}
+	}
+	if phoneNumber.Match(c.took) || bytes.Contains(c.took, []byte("Printer")) {
+		t.Error("personal data in a trace")
+	}
 }
 
 // with is the same desk for another test.

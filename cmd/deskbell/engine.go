@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/interceptor"
 	temporallog "go.temporal.io/sdk/log"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -32,13 +33,14 @@ type engine struct {
 }
 
 // newEngine connects when it is first used.
-func newEngine(c config.Config, log *slog.Logger) (engine, error) {
+func newEngine(c config.Config, log *slog.Logger, with ...interceptor.ClientInterceptor) (engine, error) {
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return engine{}, fmt.Errorf("read the TEMPORAL_ variables: %w", err)
 	}
 	options.HostPort = cmp.Or(c.TemporalAddress, options.HostPort, client.DefaultHostPort)
 	options.Namespace = cmp.Or(options.Namespace, client.DefaultNamespace)
+	options.Interceptors = append(options.Interceptors, with...)
 	options.Logger = temporallog.NewStructuredLogger(log)
 	lazy, err := client.NewLazyClient(options)
 	if err != nil {

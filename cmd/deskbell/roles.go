@@ -45,6 +45,7 @@ type system struct {
 	engine  engine
 	desk    *desk.Desk
 	metrics *metrics
+	traces  *traces // nil without a collector
 }
 
 // newSystem connects what the roles need. The database must answer; the engine
@@ -56,7 +57,14 @@ func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Po
 	if s.store, err = store.Open(ctx, c.Database.Reveal(), now, log); err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	if s.engine, err = newEngine(c, log); err != nil {
+	if s.traces, err = newTraces(ctx, roles); err != nil {
+		return nil, err
+	}
+	watched, err := s.traces.engine()
+	if err != nil {
+		return nil, err
+	}
+	if s.engine, err = newEngine(c, log, watched...); err != nil {
 		return nil, err
 	}
 	number := ""
@@ -84,9 +92,17 @@ func holderName() string {
 	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8])
 }
 
+// tracesGrace is how long a stopping process waits for its collector.
+const tracesGrace = 2 * time.Second
+
 func (s *system) close() {
 	s.engine.Close()
 	s.store.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), tracesGrace)
+	defer cancel()
+	if err := s.traces.close(ctx); err != nil {
+		s.log.Warn("the last traces were not sent", slog.Any("error", err))
+	}
 }
 
 // run runs the roles until ctx ends. listener is the API's; nil listens where the
@@ -102,7 +118,7 @@ func (s *system) run(ctx context.Context, listener net.Listener) error {
 				return fmt.Errorf("DESKBELL_HTTP_ADDR: %w", err)
 			}
 		}
-		g.Go(func() error { return api.Serve(ctx, listener, s.handler(ctx), s.log) })
+		g.Go(func() error { return api.Serve(ctx, listener, s.traces.http(s.handler(ctx)), s.log) })
 	} else if os.Getenv("DESKBELL_HTTP_ADDR") != "" {
 		listener, err := net.Listen("tcp", s.config.HTTPAddr)
 		if err != nil {
