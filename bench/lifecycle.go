@@ -3,6 +3,7 @@ package bench
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -96,7 +97,12 @@ func (d *desk) finish(ctx context.Context, l *life) error {
 		return fmt.Errorf("done: %w", err)
 	}
 	if _, err := d.mail.await(ctx, 1, l.number, message{kind: closed, channel: "im", person: l.holder}); err != nil {
-		return err
+		select {
+		case ended := <-d.chats[l.holder].ended:
+			return errors.Join(err, ended)
+		default:
+			return err
+		}
 	}
 	_, err := d.mail.await(ctx, 1, l.number, message{kind: solved, channel: l.tell, person: l.requester})
 	return err

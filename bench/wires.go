@@ -42,8 +42,9 @@ var words = []struct {
 	kind
 	word string
 }{
-	{offer, "to take"}, {taken, "is yours"}, {tooLate, "Too late"}, {onIt, "here to reach"},
-	{closed, "closed after"}, {solved, "is solved"}, {received, "e have your request"}, {gone, "was taken by"},
+	{closed, "closed after"}, // it may go on with what to take next
+	{taken, "is yours"}, {tooLate, "Too late"}, {onIt, "here to reach"}, {solved, "is solved"},
+	{received, "e have your request"}, {gone, "was taken by"}, {offer, "to take"},
 }
 
 var ticketNumber = regexp.MustCompile(`#(\d+)`)
@@ -262,6 +263,7 @@ type chat struct {
 	client *xmpp.Client
 	desk   string
 	reader sync.WaitGroup
+	ended  chan error // why reading ended
 }
 
 // login opens a person's chat. Whoever is not present is not offered tickets by IM, but
@@ -286,12 +288,13 @@ func login(x XMPP, jid, password, person string, present bool, mail *mail) (*cha
 			return nil, fmt.Errorf("log in as %s: %w", jid, err)
 		}
 	}
-	c := &chat{client: client, desk: x.Desk}
+	c := &chat{client: client, desk: x.Desk, ended: make(chan error, 1)}
 	c.reader.Go(func() {
 		for {
 			stanza, err := client.Recv()
 			m, isChat := stanza.(xmpp.Chat)
 			if err != nil && (stanza == nil || isChat && !strings.HasPrefix(err.Error(), "unexpected XMPP message")) {
+				c.ended <- fmt.Errorf("the chat of %s ended: %w", person, err)
 				return
 			}
 			if from, _, _ := strings.Cut(m.Remote, "/"); isChat && m.Text != "" && from == x.Desk {
