@@ -101,8 +101,11 @@ type repeat struct {
 // maxRepeat bounds the pause between two drives of a row.
 const maxRepeat = 5 * time.Minute
 
-// patient leaves out the rows that were driven lately and wait for their answer.
+// patient leaves out the rows that were driven lately and wait for their answer, and
+// those of senders who are being served.
 func (r *driver) patient(rows []store.Inbound) []store.Inbound {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	now := r.desk.Clock.Now()
 	again := map[int64]repeat{}
 	var out []store.Inbound
@@ -115,7 +118,7 @@ func (r *driver) patient(rows []store.Inbound) []store.Inbound {
 		if !known {
 			next = repeat{row.KeptAt.Add(overdue), overdue}
 		}
-		if !now.Before(next.at) {
+		if !now.Before(next.at) && !r.busy[row.From] {
 			out = append(out, row)
 			next = repeat{now.Add(2 * next.pause), min(2*next.pause, maxRepeat)}
 		}

@@ -378,7 +378,7 @@ func (t *turn) say(ctx context.Context, message string, values map[string]string
 		if err := t.remember(ctx, note); err != nil {
 			return err
 		}
-		return t.desk.Store.Drop(ctx, t.row.ID, "an answer too many: "+message)
+		return t.desk.drop(ctx, t.row, "an answer too many: "+message)
 	}
 	return t.desk.say(ctx, t.row, t.person, instead, values, reply{key: "answer/" + t.row.Key, finish: true, change: changes})
 }
