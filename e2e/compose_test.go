@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -223,6 +225,7 @@ func composed(t *testing.T, s *servers) {
 		readyAt(t, name, listens[name])
 	}
 	bookInRealTime(t, desk.with(t))
+	dashboard(t, slices.Collect(maps.Values(listens)))
 	for _, name := range slices.Backward(config.Roles()) {
 		if err := started[name].command.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
@@ -293,4 +296,49 @@ func metrics(t *testing.T, address string) map[string]float64 {
 		}
 	}
 	return samples
+}
+
+var metricName = regexp.MustCompile(`deskbell_[a-z_]+`)
+
+// dashboard checks that the processes tell every metric that the dashboard shows,
+// once something has happened.
+func dashboard(t *testing.T, addresses []string) {
+	t.Helper()
+	data, err := os.ReadFile("../deploy/grafana/deskbell.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var board struct {
+		Panels []struct{ Targets []struct{ Expr string } }
+	}
+	if err := json.Unmarshal(data, &board); err != nil {
+		t.Fatal(err)
+	}
+	wanted := map[string]bool{}
+	for _, p := range board.Panels {
+		for _, target := range p.Targets {
+			for _, name := range metricName.FindAllString(target.Expr, -1) {
+				wanted[name] = true
+			}
+		}
+	}
+	if len(wanted) < 10 {
+		t.Errorf("the dashboard shows %d metrics", len(wanted))
+	}
+	if !eventually(Patience, func() bool { // receipts come late
+		for _, address := range addresses {
+			if conn, err := net.Dial("tcp", address); err != nil {
+				continue // migrate and smsc have no metrics
+			} else {
+				_ = conn.Close()
+			}
+			for sample := range metrics(t, address) {
+				name, _, _ := strings.Cut(sample, "{")
+				delete(wanted, name)
+			}
+		}
+		return len(wanted) == 0
+	}) {
+		t.Errorf("no process tells %v", slices.Sorted(maps.Keys(wanted)))
+	}
 }

@@ -308,6 +308,7 @@ func TestServe(t *testing.T) {
 	t.Run("logs", func(t *testing.T) { s.noPersonalData(t) })
 	f.stop()
 	t.Run("traces", collected.complete)
+	t.Run("restored", func(t *testing.T) { restored(t, s) })
 	t.Run("as composed", func(t *testing.T) { composed(t, s) })
 }
 
