@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"gateway/im":   {"gateway"},
 	"gateway/sms":  {"gateway"},
 	"devstack":     {"gateway/sms"},
-	"e2e":          {"devstack"}, // and cmd/deskbell, as a program
+	"e2e":          {"devstack"},                      // and cmd/deskbell, as a program
 	"bench":        {"ticket", "roster", "workflows"}, // workflows for the bare one's start; the desk is reached by its wires
 	"cmd/deskbell": {"*"},
 }
