@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"deskbell/devstack"
@@ -56,6 +57,9 @@ func restored(t *testing.T, s *servers) {
 	again.stopLater(again.temporal.Server)
 	again.ready.DatabaseURL, again.ready.Temporal = again.postgres.URL("desk"), again.temporal.Address()
 	env := again.environment()
+	if said := again.mustRun(env, "replay"); !strings.Contains(said, "open tickets replay") || strings.HasPrefix(said, "0 ") {
+		t.Errorf("replay says %q", said)
+	}
 	again.mustRun(env, "migrate")
 	address := freeAddress(t)
 	again.start("all", append(env, "DESKBELL_HTTP_ADDR="+address), "-v", "serve")

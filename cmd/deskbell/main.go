@@ -23,6 +23,7 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run roles against the servers that the environment names."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date."`
 	Doctor  doctorCmd  `cmd:"" help:"Check everything that the roles need, and say what to do."`
+	Replay  replayCmd  `cmd:"" help:"Replay the histories of open tickets with this program, before an upgrade."`
 	Healthy healthyCmd `cmd:"" help:"Ask the deskbell on this machine whether it is healthy; for containers."`
 	Smsc    smscCmd    `cmd:"" help:"Run the development SMSC with its page of phones by itself."`
 	Submit  submitCmd  `cmd:"" help:"Submit a ticket."`

@@ -6,7 +6,7 @@ export SQL_PASSWORD
 for database in temporal temporal_visibility; do
 	tool="temporal-sql-tool --plugin postgres12_pgx --ep temporal-postgres -p 5432 -u temporal --db $database"
 	$tool create
-	$tool setup-schema -v 0.0 || true # there already
+	$tool setup-schema -v 0.0
 	case $database in
 	temporal) schema=temporal ;;
 	*) schema=visibility ;;
