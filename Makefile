@@ -27,6 +27,9 @@ dialogues: deps-test build ## every dialogue of DIALOGUES (a file), by default o
 bench: deps build ## lives of tickets per second, beside a bare workflow; CPU, latencies, events
 	@bin/deskbell bench $(ARGS)
 
+soak: deps-test build ## every fault in full length under traffic, then the auditor
+	DESKBELL_SOAK=1 go test -count 1 -timeout 60m -v -run 'TestFaults|TestServe' ./e2e
+
 deps: ## what the system must provide; installs it where it may
 	@scripts/deps.sh
 
@@ -58,4 +61,4 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
 	done
 
-.PHONY: help run test e2e dialogues bench deps deps-test build lint generate fuzz FORCE
+.PHONY: help run test e2e dialogues bench soak deps deps-test build lint generate fuzz FORCE

@@ -53,6 +53,17 @@ func (c *Chat) arrived(ctx context.Context, db *pgxpool.Pool, jid string) bool {
 
 // login opens a chat. The library's Close is not called: it races with Recv.
 func login(ready Ready, jid, password string) (*Chat, error) {
+	client, err := dialChat(ready, jid, password, "phone")
+	if err != nil {
+		return nil, err
+	}
+	_, host, _ := strings.Cut(jid, "@")
+	c := &Chat{client: client, desk: ready.Desk, host: host, pongs: map[string]bool{}}
+	c.reader.Go(c.read)
+	return c, nil
+}
+
+func dialChat(ready Ready, jid, password, resource string) (*xmpp.Client, error) {
 	pem, err := os.ReadFile(ready.XMPPCA)
 	if err != nil {
 		return nil, err
@@ -61,15 +72,13 @@ func login(ready Ready, jid, password string) (*Chat, error) {
 	roots.AppendCertsFromPEM(pem)
 	_, host, _ := strings.Cut(jid, "@")
 	client, err := xmpp.Options{
-		Host: ready.XMPP, User: jid, Password: password, Resource: "phone", DialTimeout: Patience,
+		Host: ready.XMPP, User: jid, Password: password, Resource: resource, DialTimeout: Patience,
 		NoTLS: true, StartTLS: true, Status: "chat", TLSConfig: &tls.Config{ServerName: host, RootCAs: roots},
 	}.NewClient()
 	if err != nil {
 		return nil, fmt.Errorf("log in as %s: %w", jid, err)
 	}
-	c := &Chat{client: client, desk: ready.Desk, host: host, pongs: map[string]bool{}}
-	c.reader.Go(c.read)
-	return c, nil
+	return client, nil
 }
 
 func (c *Chat) read() {

@@ -75,7 +75,7 @@ func (d *Desk) Faults(switches map[string]any) {
 // LedgerRow is the fate of one message at the SMSC.
 type LedgerRow struct {
 	ID, Direction, Phone, Text, State string
-	Attempts                          int
+	Parts, Attempts                   int
 }
 
 // Ledger is what the SMSC knows of its messages, oldest first.

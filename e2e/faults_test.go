@@ -1,0 +1,357 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"deskbell/devstack"
+	"deskbell/devstack/smsc"
+)
+
+// severity is how long parts are away and how often the desk is killed: a tenth of
+// it in an ordinary test run, all of it with DESKBELL_SOAK set.
+type severity struct {
+	away  time.Duration
+	kills int
+}
+
+func howSevere() severity {
+	if os.Getenv("DESKBELL_SOAK") != "" {
+		return severity{time.Minute, 10}
+	}
+	return severity{6 * time.Second, 2}
+}
+
+// recovery is how long the desk may take to be quiet after a fault: pauses between
+// attempts are bounded by half a minute.
+const recovery = 2 * time.Minute
+
+// startApart starts the servers with a PostgreSQL for the engine and another for
+// the desk.
+func startApart(t *testing.T) (s *servers, enginePostgres *devstack.Postgres) {
+	t.Helper()
+	s = &servers{t: t, dir: shared(t), namespace: namespace}
+	s.addPeople()
+	var err error
+	if s.postgres, err = devstack.StartPostgres(t.Context(), devstack.PostgresConfig{Dir: filepath.Join(s.dir, "postgresql")}); err != nil {
+		t.Fatal(err)
+	}
+	s.stopLater(s.postgres.Server)
+	if err := s.postgres.EnsureDatabase(t.Context(), "desk"); err != nil {
+		t.Fatal(err)
+	}
+	if enginePostgres, err = devstack.StartPostgres(t.Context(), devstack.PostgresConfig{Dir: filepath.Join(s.dir, "postgresql-engine")}); err != nil {
+		t.Fatal(err)
+	}
+	s.stopLater(enginePostgres.Server)
+	engine := filepath.Join(filepath.Dir(program(t)), "deskbell-temporal")
+	if s.temporal, err = devstack.StartTemporal(t.Context(), devstack.TemporalConfig{Binary: engine, Dir: filepath.Join(s.dir, "temporal"), Postgres: enginePostgres.URL("postgres")}); err != nil {
+		t.Fatal(err)
+	}
+	s.stopLater(s.temporal.Server)
+	s.startProsody()
+	var phones []smsc.Phone
+	for _, p := range s.ready.People {
+		phones = append(phones, smsc.Phone{Number: p.Phone, Name: p.Name})
+	}
+	if s.smsc, err = smsc.Start(t.Context(), smsc.Config{Dir: filepath.Join(s.dir, "smsc"), SystemID: "deskbell", Password: smppPassword, Number: deskNumber, People: phones}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.smsc.Stop(context.Background()) })
+	s.ready.Temporal, s.ready.SMPP, s.ready.Phones = s.temporal.Address(), s.smsc.SMPPAddr(), s.smsc.HTTPURL()
+	s.ready.DatabaseURL, s.ready.Number, s.ready.Desk = s.postgres.URL("desk"), deskNumber, deskJID
+	return s, enginePostgres
+}
+
+// load is people at work: tickets are submitted by REST, taken and done by SMS and
+// by chat, whatever is away.
+type load struct {
+	desk    *Desk
+	chatty  bool // the chat may be used
+	down    bool // the desk's process may be away
+	without bool // the desk may be without PostgreSQL
+	mu      sync.Mutex
+	turn    sync.Mutex     // held while one ticket is worked on
+	numbers map[int]string // who does it
+	stop    chan struct{}
+	done    sync.WaitGroup
+}
+
+func (l *load) set(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+}
+
+// run works until stop is closed.
+func (l *load) run() {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	requesters := []string{"ann", "joe", "sue"}
+	for i := 0; ; i++ {
+		select {
+		case <-l.stop:
+			return
+		case <-tick.C:
+		}
+		l.work(i, requesters[i%len(requesters)])
+	}
+}
+
+// work is one ticket. Who takes it does not wait for an answer.
+func (l *load) work(i int, requester string) {
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	n := l.submit(i, requester)
+	if n == 0 {
+		return
+	}
+	who := []string{"bob", "dan", "eve"}[i%3]
+	l.mu.Lock()
+	if who == "eve" && !l.chatty {
+		who = "bob"
+	}
+	l.numbers[n] = who
+	l.mu.Unlock()
+	for _, text := range []string{fmt.Sprintf("take %d", n), fmt.Sprintf("done %d it works again", n)} {
+		if who == "eve" {
+			l.desk.Person("eve").Chat().Reply(text)
+		} else {
+			l.desk.Person(who).Phone().Reply(text)
+		}
+	}
+}
+
+// rest waits, while nobody writes anything new, until all is done.
+func (l *load) rest() {
+	l.desk.t.Helper()
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	l.desk.quiet(recovery)
+}
+
+// submit submits with one key until it is taken in. The API may refuse only as it
+// is told to.
+func (l *load) submit(i int, requester string) (number int) {
+	body, _ := json.Marshal(map[string]string{"subject": fmt.Sprintf("Fault %d", i), "priority": "P3", "requester": requester})
+	key := fmt.Sprintf("fault-%d", i)
+	if !eventually(recovery, func() bool {
+		select {
+		case <-l.stop:
+			return true
+		default:
+		}
+		request, err := http.NewRequest(http.MethodPost, l.desk.HTTP+"/v1/tickets", bytes.NewReader(body))
+		if err != nil {
+			l.desk.t.Error(err)
+			return true
+		}
+		request.Header.Set("Authorization", "Bearer "+l.desk.Token)
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Idempotency-Key", key)
+		response, err := http.DefaultClient.Do(request)
+		l.mu.Lock()
+		down, without := l.down, l.without
+		l.mu.Unlock()
+		if err != nil {
+			if !down {
+				l.desk.t.Errorf("submission %d: %v", i, err)
+			}
+			return false
+		}
+		defer response.Body.Close()
+		var answer bytes.Buffer
+		_, _ = answer.ReadFrom(response.Body)
+		switch {
+		case response.StatusCode == http.StatusCreated:
+			var t Ticket
+			if err := json.Unmarshal(answer.Bytes(), &t); err != nil {
+				l.desk.t.Error(err)
+			}
+			number = t.Number
+			return true
+		case response.StatusCode == http.StatusServiceUnavailable && without:
+			if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err != nil || seconds < 1 {
+				l.desk.t.Errorf("503 with Retry-After %q", response.Header.Get("Retry-After"))
+			}
+		default:
+			l.desk.t.Errorf("submission %d: %s %s", i, response.Status, answer.String())
+		}
+		return false
+	}) {
+		l.desk.t.Errorf("submission %d was never taken in", i)
+	}
+	return number
+}
+
+// TestFaults takes every part away in turn while people work, and audits.
+func TestFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("whole servers")
+	}
+	s, enginePostgres := startApart(t)
+	env := append(s.environment(), "DESKBELL_TEST_CLOCK=1")
+	s.mustRun(env, "migrate")
+	address := freeAddress(t)
+	env = append(env, "DESKBELL_HTTP_ADDR="+address)
+	process := s.start("desk", env, "-v", "serve")
+	desk := s.desk(t, env, address)
+	for _, p := range desk.People {
+		if p.Phone != "" {
+			desk.Person(p.ID).Phone()
+		}
+	}
+	desk.Person("eve").Chat()
+	l := &load{desk: desk, chatty: true, numbers: map[int]string{}, stop: make(chan struct{})}
+	l.done.Go(l.run)
+	work := sync.OnceFunc(func() { close(l.stop); l.done.Wait() })
+	defer work()
+	severe := howSevere()
+	restart := func(server *devstack.Server) {
+		t.Helper()
+		if err := server.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(severe.away)
+		if err := server.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, fault := range []struct {
+		name  string
+		cause func()
+	}{
+		{"PostgreSQL of the desk is away", func() {
+			l.set(func() { l.without = true })
+			restart(s.postgres.Server)
+			desk.answers()
+			l.set(func() { l.without = false })
+		}},
+		{"PostgreSQL of the engine is away", func() { restart(enginePostgres.Server) }},
+		{"Temporal is away", func() { restart(s.temporal.Server) }},
+		{"the SMSC is away", func() {
+			desk.Faults(map[string]any{"down": severe.away.Seconds()})
+			<-time.After(severe.away)
+		}},
+		{"Prosody is away", func() {
+			l.set(func() { l.chatty = false })
+			l.rest() // what was written in the chat has come
+			former := desk.Person("eve").chat
+			restart(s.prosody.Server)
+			former.reader.Wait()
+			desk.Person("eve").chat = nil
+			if desk.holder("im", "") == "" {
+				t.FailNow()
+			}
+			desk.Person("eve").Chat()
+			l.set(func() { l.chatty = true })
+		}},
+		{"the desk is killed", func() {
+			l.set(func() { l.down = true })
+			for range severe.kills {
+				_ = process.command.Process.Kill()
+				<-process.exited
+				process = s.start("desk", env, "-v", "serve")
+				desk.answers()
+				<-time.After(severe.away / 3) // people work on
+			}
+			l.set(func() { l.down = false })
+		}},
+		{"the clock jumps", func() { desk.Advance(time.Hour) }},
+	} {
+		began := time.Now()
+		fault.cause()
+		healed := time.Now()
+		l.rest()
+		t.Logf("%s: %s, quiet %s later", fault.name, healed.Sub(began).Round(time.Second), time.Since(healed).Round(100*time.Millisecond))
+		if t.Failed() {
+			break
+		}
+	}
+	work()
+	l.rest()
+	for n, who := range l.numbers {
+		desk.mine = append(desk.mine, n)
+		if got := desk.Ticket(n); got.Status != "resolved" || got.Assignee != who {
+			t.Errorf("ticket %d is %s with %q, not resolved by %s", n, got.Status, got.Assignee, who)
+		}
+	}
+	e := desk.Audit(t, deskPassword)
+	again := 0
+	for _, d := range e.deliveries {
+		if d.Repeated {
+			again++
+		}
+	}
+	t.Logf("%d tickets, %d texts said again", len(l.numbers), again)
+	noticesRemoval(t, e)
+	if _, err := desk.db.Exec(t.Context(), "DELETE FROM inbox WHERE id = (SELECT min(id) FROM inbox)"); err != nil {
+		t.Fatal(err)
+	}
+	if less, err := desk.collect(t.Context(), deskPassword); err != nil || len(less.findings()) == 0 {
+		t.Errorf("the auditor does not miss a message that was deleted: %v", err)
+	}
+}
+
+// noticesRemoval checks that the auditor misses every kind of evidence.
+func noticesRemoval(t *testing.T, e *evidence) {
+	t.Helper()
+	if len(e.findings()) > 0 {
+		return // it was reported
+	}
+	all := e.without()
+	want := []string{"archive in", "archive out", "delivery im", "delivery sms", "history", "inbox im", "inbox sms", "ledger in", "ledger out",
+		"line of a timeline", "notice in a history", "projection"}
+	if got := kinds(all); !slices.Equal(got, want) {
+		t.Errorf("evidence of %q, want %q", got, want)
+	}
+	for what, less := range all {
+		if len(less.findings()) == 0 {
+			t.Errorf("the auditor does not miss: %s", what)
+		}
+	}
+}
+
+// quiet waits until nothing is under way.
+func (d *Desk) quiet(limit time.Duration) {
+	d.t.Helper()
+	busy := ""
+	if !eventually(limit, func() bool {
+		var err error
+		if busy, err = d.unfinished(); err == nil && busy == "" {
+			busy, err = d.busy()
+		}
+		if err != nil {
+			busy = err.Error()
+		}
+		return busy == ""
+	}) {
+		d.t.Fatalf("not recovered after %s: %s", limit, busy)
+	}
+}
+
+// unfinished is what the tables say is under way; it costs less to ask than busy.
+func (d *Desk) unfinished() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), settleLimit)
+	defer cancel()
+	for _, query := range []string{
+		"SELECT channel || ' from ' || sender || ': ' || text FROM inbox WHERE state <> 'finished' LIMIT 3",
+		"SELECT channel || ' to ' || address || ': ' || text FROM deliveries WHERE state = 'sending' OR state = 'due' AND not_before < now() LIMIT 3",
+	} {
+		rows, err := d.rows(ctx, query)
+		if err != nil || len(rows) > 0 {
+			return fmt.Sprintf("%q", rows), err
+		}
+	}
+	return "", nil
+}
