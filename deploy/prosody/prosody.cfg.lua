@@ -6,6 +6,7 @@ data_path = "/var/lib/prosody"
 s2s_ports = {}
 http_ports = {}
 https_ports = {}
+c2s_direct_tls_ports = {}
 
 modules_enabled = {
 	"roster", "saslauth", "tls", "disco", "ping", "time", "version", "limits", "groups",
@@ -29,4 +30,4 @@ smacks_hibernation_time = 10
 c2s_stanza_size_limit = 65536
 limits = { c2s = { rate = "1mb/s", burst = "2s" } }
 
-VirtualHost(Lua.os.getenv("XMPP_DOMAIN") or "desk.example.org")
+VirtualHost(ENV_XMPP_DOMAIN) -- the variable XMPP_DOMAIN
