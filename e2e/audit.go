@@ -22,6 +22,7 @@ import (
 type evidence struct {
 	ledger     []LedgerRow // the SMSC
 	archive    []archived  // Prosody, of the desk's account; nil without IM
+	account    string      // the desk\'s JID
 	inbox      []inboxRow  // PostgreSQL
 	deliveries []delivery  //
 	projection []projected //
@@ -195,7 +196,10 @@ func inKey(sender, text string, parts int) string {
 	return sender + " " + text
 }
 
-func norm(id string) string { return strings.TrimLeft(strings.ToLower(id), "0") }
+// norm is the SMSC's part of an id, which the desk keeps with the SMSC's address.
+func norm(id string) string {
+	return strings.TrimLeft(strings.ToLower(id[strings.LastIndexByte(id, '/')+1:]), "0")
+}
 
 // reconcileArchive compares Prosody's archive by its ids.
 func (e *evidence) reconcileArchive(find finder) {
@@ -222,7 +226,7 @@ func (e *evidence) reconcileArchive(find finder) {
 	}
 	seen := map[string]bool{}
 	for _, a := range e.archive {
-		if bare(a.To) == bare(e.account()) {
+		if bare(a.To) == e.account {
 			key := a.ID + "/" + strings.ToLower(bare(a.From))
 			if !inbox[key] {
 				find("%s wrote %q in the chat, and it is not in the inbox", bare(a.From), a.Body)
@@ -248,22 +252,6 @@ func (e *evidence) reconcileArchive(find finder) {
 			find("delivery %s: the archive has no message %s", key, w)
 		}
 	}
-}
-
-// account is the desk's JID: whoever takes part in every archived message.
-func (e *evidence) account() string {
-	count := map[string]int{}
-	for _, a := range e.archive {
-		count[bare(a.From)]++
-		count[bare(a.To)]++
-	}
-	best := ""
-	for jid, n := range count {
-		if n > count[best] {
-			best = jid
-		}
-	}
-	return best
 }
 
 // wordless are the notices that have no words on a channel.
@@ -347,7 +335,7 @@ func (e *evidence) reconcileTickets(find finder) {
 func (d *Desk) collect(ctx context.Context, password string) (*evidence, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	e := &evidence{submitted: slices.Clone(d.mine)}
+	e := &evidence{submitted: slices.Clone(d.mine), account: d.Desk}
 	if d.Phones != "" {
 		var err error
 		if e.ledger, err = (phonesAPI{d.Phones}).rows(); err != nil {
@@ -571,7 +559,7 @@ func (e *evidence) without() map[string]*evidence {
 	}
 	for i, a := range e.archive {
 		from := "in"
-		if bare(a.From) == e.account() {
+		if bare(a.From) == e.account {
 			from = "out"
 		}
 		drop("archive "+from, func(c *evidence) { c.archive = slices.Delete(slices.Clone(c.archive), i, i+1) })

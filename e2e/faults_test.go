@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"deskbell/clock"
 	"deskbell/devstack"
 	"deskbell/devstack/smsc"
 )
@@ -37,8 +38,8 @@ func howSevere() severity {
 const recovery = 2 * time.Minute
 
 // startApart starts the servers with a PostgreSQL for the engine and another for
-// the desk.
-func startApart(t *testing.T) (s *servers, enginePostgres *devstack.Postgres) {
+// the desk, and an SMSC that lives by a clock.
+func startApart(t *testing.T, now clock.Clock) (s *servers, enginePostgres *devstack.Postgres) {
 	t.Helper()
 	s = &servers{t: t, dir: shared(t), namespace: namespace}
 	s.addPeople()
@@ -64,7 +65,7 @@ func startApart(t *testing.T) (s *servers, enginePostgres *devstack.Postgres) {
 	for _, p := range s.ready.People {
 		phones = append(phones, smsc.Phone{Number: p.Phone, Name: p.Name})
 	}
-	if s.smsc, err = smsc.Start(t.Context(), smsc.Config{Dir: filepath.Join(s.dir, "smsc"), SystemID: "deskbell", Password: smppPassword, Number: deskNumber, People: phones}); err != nil {
+	if s.smsc, err = smsc.Start(t.Context(), smsc.Config{Dir: filepath.Join(s.dir, "smsc"), SystemID: "deskbell", Password: smppPassword, Number: deskNumber, People: phones, Clock: now}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.smsc.Stop(context.Background()) })
@@ -199,7 +200,8 @@ func TestFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("whole servers")
 	}
-	s, enginePostgres := startApart(t)
+	network := &clock.Movable{}
+	s, enginePostgres := startApart(t, network)
 	env := append(s.environment(), "DESKBELL_TEST_CLOCK=1")
 	s.mustRun(env, "migrate")
 	address := freeAddress(t)
@@ -267,7 +269,10 @@ func TestFaults(t *testing.T) {
 			}
 			l.set(func() { l.down = false })
 		}},
-		{"the clock jumps", func() { desk.Advance(time.Hour) }},
+		{"the clock jumps", func() {
+			network.Set(time.Hour)
+			desk.Advance(time.Hour)
+		}},
 	} {
 		began := time.Now()
 		fault.cause()
