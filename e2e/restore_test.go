@@ -69,7 +69,7 @@ func restored(t *testing.T, s *servers) {
 	if err := desk.db.QueryRow(context.Background(), "SELECT min(number), count(*) FROM tickets WHERE status = 'assigned' AND assignee = 'bob'").Scan(&n, &open); err != nil {
 		t.Fatal(err)
 	}
-	if open < 10 {
+	if open < 5 {
 		t.Fatalf("only %d open tickets were restored", open)
 	}
 	desk.Person("bob").Phone().Reply(fmt.Sprintf("done %d after the restoration", n)).Expect(number(n) + " closed")

@@ -308,6 +308,7 @@ func TestServe(t *testing.T) {
 	t.Run("logs", func(t *testing.T) { s.noPersonalData(t) })
 	f.stop()
 	t.Run("traces", collected.complete)
+	t.Run("without the engine", func(t *testing.T) { engineless(t, s, desk.with(t), env) })
 	t.Run("restored", func(t *testing.T) { restored(t, s) })
 	t.Run("as composed", func(t *testing.T) { composed(t, s) })
 }
@@ -498,10 +499,10 @@ func (f *fleet) killed(t *testing.T, desk *Desk) {
 			})
 		}
 	}
-	traffic(desk, 24, map[int]func(){
-		4:  take("sms"),
-		10: take("im"),
-		16: func() { kill(f.roles["tickets"][0]) },
+	traffic(desk, 16, map[int]func(){
+		2:  take("sms"),
+		6:  take("im"),
+		10: func() { kill(f.roles["tickets"][0]) },
 	})
 	audit(t, desk)
 	for _, name := range []string{"sms", "im", "tickets"} {
@@ -550,14 +551,48 @@ func (f *fleet) drained(t *testing.T, desk *Desk) {
 			term(r)
 		}
 	}
-	traffic(desk, 24, map[int]func(){
-		4:  holder("sms"),
-		10: holder("im"),
-		16: func() { term(f.roles["tickets"][0]) },
+	traffic(desk, 16, map[int]func(){
+		2:  holder("sms"),
+		6:  holder("im"),
+		10: func() { term(f.roles["tickets"][0]) },
 	})
 	audit(t, desk)
 	if after := unknown(); after != before {
 		t.Errorf("%d messages have an unknown outcome after an orderly end", after-before)
+	}
+}
+
+// engineless starts a desk whose engine is away: it binds, takes in what comes, and
+// ends in order all the same.
+func engineless(t *testing.T, s *servers, desk *Desk, env []string) {
+	address := freeAddress(t)
+	began := time.Now()
+	r := s.start("engineless", append(slices.Clone(env), "TEMPORAL_ADDRESS=127.0.0.1:1", "DESKBELL_HTTP_ADDR="+address), "-v", "serve")
+	desk.HTTP = "http://" + address
+	for _, channel := range []string{"sms", "im"} {
+		if holder := desk.holder(channel, ""); !r.runs(holder) {
+			t.Errorf("%s is held by %s", channel, holder)
+		}
+	}
+	t.Logf("bound and logged in after %s", time.Since(began).Round(10*time.Millisecond))
+	bob := desk.Person("bob").Phone()
+	bob.Reply("help").Expect("take")
+	n := desk.Person("ann").Submit("The engine is away", "P3")
+	if got := desk.Ticket(n); got.Status != "new" || got.Version != 0 {
+		t.Errorf("%+v", got)
+	}
+	if err := r.command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	began = time.Now()
+	select {
+	case <-r.exited:
+		if r.status != nil {
+			t.Errorf("ended with %v", r.status)
+		}
+		t.Logf("ended after %s", time.Since(began).Round(10*time.Millisecond))
+	case <-time.After(stopLimit):
+		t.Errorf("still runs %s after SIGTERM", stopLimit)
 	}
 }
 
