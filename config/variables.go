@@ -27,7 +27,7 @@ func Known() []Variable {
 		{Name: "DATABASE_URL", Required: true, Secret: true, Help: "PostgreSQL, as postgres://user:password@host:5432/database"},
 		{Name: "TEMPORAL_ADDRESS", Help: "the Temporal server, host:port; the SDK's default is 127.0.0.1:7233"},
 		{Name: "TEMPORAL_NAMESPACE", Help: "its namespace; the SDK's default is default"},
-		{Name: "DESKBELL_HTTP_ADDR", Default: ":8080", Help: "where the API and the pages listen, host:port; every interface, because people and load balancers come from elsewhere"},
+		{Name: "DESKBELL_HTTP_ADDR", Default: ":8080", Help: "where the API and the pages listen, host:port; every interface, because people and load balancers come from elsewhere. Other roles serve /healthz, /readyz and /metrics there when it is set"},
 		{Name: "DESKBELL_PUBLIC_URL", Help: "how people reach the pages, as texts print it; by default localhost with the port of DESKBELL_HTTP_ADDR"},
 		{Name: "DESKBELL_TEMPORAL_UI_URL", Roles: api, Help: "the Temporal Web UI, linked from the pages; no link without it"},
 		{Name: "DESKBELL_SMPP_ADDR", Roles: sms, Required: true, Numbered: true, Help: "the SMSC, host:port"},
