@@ -60,6 +60,8 @@ func remembering(p activities.Post) func(*command.Memory) {
 			ask(command.AskAnswer(t.Number, p.Now, forever))
 		case "req_too_late":
 			ask(command.AskLate(t.Number, n.Text, p.Now))
+		case "req_withdraw":
+			ask(command.AskConfirm(command.Act{Verb: ticket.Withdraw, Tickets: []int{t.Number}, Text: n.Text}, p.Now))
 		case "done_not_taken":
 			ask(command.AskConfirm(command.Act{Verb: ticket.Done, Tickets: []int{t.Number}, Text: n.Text}, p.Now))
 		case "req_done":

@@ -206,7 +206,7 @@ func (t *turn) colleague(ctx context.Context, a command.Act) (id string, found b
 			begin = append(begin, m)
 		}
 	}
-	if len(exact) == 1 && len(begin) == 0 {
+	if len(exact) == 1 && (len(begin) == 0 || t.askedWhom(a.Tickets[0])) {
 		return exact[0].ID, true, nil
 	}
 	candidates := append(exact, begin...)
@@ -222,7 +222,16 @@ func (t *turn) colleague(ctx context.Context, a command.Act) (id string, found b
 		names[i] = m.Name
 	}
 	values["list"] = strings.Join(names, ", ")
-	return "", false, t.say(ctx, "pass_which", values, nil)
+	q := command.Question{Kind: command.Missing, Ticket: a.Tickets[0], At: t.context.Now, Until: t.context.Now.Add(command.QuestionLife),
+		Act: &command.Act{Verb: ticket.Pass, Tickets: a.Tickets}}
+	return "", false, t.say(ctx, "pass_which", values, func(m *command.Memory) { m.Question = &q })
+}
+
+// askedWhom tells whether the question to whom a ticket is passed is pending: a name
+// that others begin with is then that person's.
+func (t *turn) askedWhom(number int) bool {
+	q := t.context.Question
+	return q != nil && q.Act != nil && q.Act.Verb == ticket.Pass && q.Ticket == number && !t.context.Now.After(q.Until)
 }
 
 // actOnMany does the same to several tickets and answers once. Each ticket is

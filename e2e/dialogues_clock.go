@@ -79,7 +79,11 @@ func (p *play) quiet() {
 func (p *play) underWay() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), quietLimit)
 	defer cancel()
-	for _, r := range p.Ledger() {
+	ledger, err := phonesAPI{p.Phones}.rows() // as it is now
+	if err != nil {
+		return "", err
+	}
+	for _, r := range ledger {
 		if r.State == "waiting" {
 			return "typed and not delivered: " + r.Text, nil
 		}

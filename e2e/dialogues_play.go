@@ -62,7 +62,11 @@ func perform(t *testing.T, s *server, f dialogues, d dialogue, texts texts) []st
 	defer p.end()
 	p.prepare()
 	for i := range d.Steps {
+		began := time.Now()
 		p.step(i)
+		if took := time.Since(began); took > Patience/2 {
+			t.Logf("step %d took %s", i+1, took.Round(time.Millisecond))
+		}
 	}
 	p.quiet()
 	for _, n := range slices.Sorted(keys(d.Final)) {
@@ -379,27 +383,39 @@ func (p *play) power(what string, on bool) {
 // watched on.
 func (p *play) listen() {
 	p.t.Helper()
-	add := func(who, via, address string, w *Wire) {
-		if !slices.ContainsFunc(p.wires, func(l listener) bool { return l.Wire == w }) {
-			p.wires = append(p.wires, listener{who, via, address, w})
+	known := func(address string) bool {
+		return slices.ContainsFunc(p.wires, func(l listener) bool { return l.address == address })
+	}
+	chat := func(who, jid string, c *Chat) {
+		if !known(jid) {
+			p.wires = append(p.wires, listener{who, "im", jid, c.Wire})
 		}
+	}
+	phone := func(who, number string) {
+		if number == "" || known(number) {
+			return
+		}
+		history := func() ([]Message, error) { return phonesAPI{p.Phones}.messages(number) } // as it is now
+		all, err := history()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.wires = append(p.wires, listener{who, "sms", number, &Wire{t: p.t, who: who, history: history, seen: map[string]bool{}, before: len(all)}})
 	}
 	for _, m := range p.file.People {
 		person := p.Person(m.id)
-		if person.Number != "" {
-			add(m.id, "sms", person.Number, person.Phone())
-		}
+		phone(m.id, person.Number)
 		if person.chat != nil {
-			add(m.id, "im", person.JID, person.chat.Wire)
+			chat(m.id, person.JID, person.chat)
 		}
 	}
 	for _, s := range p.dialogue.Steps {
-		if strings.HasPrefix(s.Who, "+") && !slices.ContainsFunc(p.wires, func(l listener) bool { return l.who == s.Who }) {
-			add(s.Who, "sms", s.Who, p.Stranger(s.Who))
+		if strings.HasPrefix(s.Who, "+") {
+			phone(s.Who, s.Who)
 		}
 	}
 	for jid, c := range p.guests {
-		add(jid, "im", jid, c.Wire)
+		chat(jid, jid, c)
 	}
 }
 

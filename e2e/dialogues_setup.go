@@ -36,6 +36,7 @@ func (p *play) clear() {
 	for _, sql := range []string{
 		"DELETE FROM tickets", "DELETE FROM timeline", "DELETE FROM holds", "DELETE FROM idempotency", "DELETE FROM inbox", "DELETE FROM deliveries",
 		"DELETE FROM orphans", "DELETE FROM strangers", "DELETE FROM conversations",
+		"SELECT setval('ticket_numbers', 100, false)",
 		"UPDATE people SET stopped = false, last_asked = NULL, away_reason = '', away_until = CASE WHEN 'agent' = ANY(roles) THEN '9999-01-01'::timestamptz END",
 	} {
 		if _, err := p.db.Exec(ctx, sql); err != nil {
