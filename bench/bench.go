@@ -92,7 +92,6 @@ type run struct {
 	shapes map[int]shape // by ticket
 	done   []*life
 	serial int
-	steps  int // of the progress
 }
 
 // Run measures. It returns an error when a step does not come to its end, or when

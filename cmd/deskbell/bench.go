@@ -283,8 +283,11 @@ func printReport(w io.Writer, r bench.Report) error {
 	p("                       bare %s", partsOf(r.CPUBare))
 	p("  events per ticket    %6.1f   (%d signals, %.1f activities)", r.Events, r.Signals, r.Activities)
 	p("\n%g tickets a second, milliseconds          p50      p99", r.Rate)
-	for name, q := range map[string]bench.Quantiles{"submission to SMS": r.SubmitToSMS, "submission to IM": r.SubmitToIM, "SMS reply to answer": r.ReplyTo} {
-		p("  %-34s %8.1f %8.1f", name, q.P50, q.P99)
+	for _, q := range []struct {
+		name string
+		bench.Quantiles
+	}{{"submission to SMS", r.SubmitToSMS}, {"submission to IM", r.SubmitToIM}, {"SMS reply to answer", r.ReplyTo}} {
+		p("  %-34s %8.1f %8.1f", q.name, q.P50, q.P99)
 	}
 	p("\n%d tickets at once: the last person was texted after %.1f s", r.Burst.Tickets, r.Burst.LastTexted)
 	p("lost %d, duplicated %d, double claims %d", r.Lost, r.Duplicated, r.DoubleClaims)
