@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -43,8 +46,10 @@ func startApart(t *testing.T, now clock.Clock) (s *servers, enginePostgres *devs
 	t.Helper()
 	s = &servers{t: t, dir: shared(t), namespace: namespace}
 	s.addPeople()
+	dir := filepath.Join(s.dir, "postgresql")
+	smallDisk(t, dir)
 	var err error
-	if s.postgres, err = devstack.StartPostgres(t.Context(), devstack.PostgresConfig{Dir: filepath.Join(s.dir, "postgresql")}); err != nil {
+	if s.postgres, err = devstack.StartPostgres(t.Context(), devstack.PostgresConfig{Dir: dir}); err != nil {
 		t.Fatal(err)
 	}
 	s.stopLater(s.postgres.Server)
@@ -72,6 +77,53 @@ func startApart(t *testing.T, now clock.Clock) (s *servers, enginePostgres *devs
 	s.ready.Temporal, s.ready.SMPP, s.ready.Phones = s.temporal.Address(), s.smsc.SMPPAddr(), s.smsc.HTTPURL()
 	s.ready.DatabaseURL, s.ready.Number, s.ready.Desk = s.postgres.URL("desk"), deskNumber, deskJID
 	return s, enginePostgres
+}
+
+// diskSize holds a new PostgreSQL and what a test writes, and is quickly full.
+const diskSize = 400 << 20
+
+// smallDisk mounts a disk of its own on a folder where that is allowed.
+func smallDisk(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d,mode=711", diskSize), "deskbell", dir).CombinedOutput(); err != nil {
+		t.Logf("no disk of its own, so it will not be full: %s", bytes.TrimSpace(out))
+		return
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %s", out)
+		}
+	})
+}
+
+// fill writes until the disk of a folder is full, and returns how to undo it; nil
+// when the folder has no disk of its own.
+func fill(t *testing.T, dir string) (undo func()) {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err != nil || !bytes.Contains(mounts, []byte(" "+dir+" ")) {
+		return nil
+	}
+	path := filepath.Join(dir, "full")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for block := make([]byte, 64<<10); err == nil; {
+		_, err = file.Write(block)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	_ = file.Close()
+	return func() {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // load is people at work: tickets are submitted by REST, taken and done by SMS and
@@ -236,6 +288,30 @@ func TestFaults(t *testing.T) {
 		{"PostgreSQL of the desk is away", func() {
 			l.set(func() { l.without = true })
 			restart(s.postgres.Server)
+			desk.answers()
+			l.set(func() { l.without = false })
+		}},
+		{"the disk of the desk's PostgreSQL is full", func() {
+			undo := fill(t, filepath.Join(s.dir, "postgresql"))
+			if undo == nil {
+				return
+			}
+			l.set(func() { l.without = true })
+			<-time.After(severe.away)
+			undo()
+			// Without room for its log PostgreSQL ends; whoever runs it starts it again.
+			if !eventually(startLimit, func() bool {
+				select {
+				case <-s.postgres.Exited():
+					if err := s.postgres.Restart(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				default:
+				}
+				return desk.db.Ping(t.Context()) == nil
+			}) {
+				t.Fatal("PostgreSQL does not come back")
+			}
 			desk.answers()
 			l.set(func() { l.without = false })
 		}},

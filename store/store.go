@@ -157,8 +157,10 @@ func unavailable(err error) bool {
 	}
 	var answer *pgconn.PgError
 	if errors.As(err, &answer) {
-		// Connection exceptions, too many connections, shutting down or starting up.
-		return strings.HasPrefix(answer.Code, "08") || answer.Code == "53300" ||
+		// Connection exceptions; insufficient resources, such as a full disk; shutting
+		// down or starting up; errors of the system, such as of a disk.
+		class := answer.Code[:min(2, len(answer.Code))]
+		return class == "08" || class == "53" || class == "58" ||
 			answer.Code == "57P01" || answer.Code == "57P02" || answer.Code == "57P03"
 	}
 	var connect *pgconn.ConnectError
