@@ -669,6 +669,32 @@ func audit(t *testing.T, desk *Desk) {
 	if kept != typed {
 		t.Errorf("%d messages were typed, %d were kept and finished", typed, kept)
 	}
+	for _, p := range desk.persons {
+		if p.chat != nil {
+			auditChat(t, desk, p)
+		}
+	}
+}
+
+// auditChat checks that a person read no message twice and that what they wrote was
+// kept once. Each text of the traffic names its ticket.
+func auditChat(t *testing.T, desk *Desk, p *Person) {
+	t.Helper()
+	list, err := p.chat.history()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, got := 0, map[string]int{}
+	for _, m := range list {
+		if m.Own {
+			own++
+		} else if got[m.Text]++; got[m.Text] == 2 {
+			t.Errorf("%s read twice: %s", p.Name, m.Text)
+		}
+	}
+	if kept, err := written(t.Context(), desk.db, p.JID); err != nil || kept != p.chat.kept+own {
+		t.Errorf("%s wrote %d messages, %d were kept: %v", p.Name, own, kept-p.chat.kept, err)
+	}
 }
 
 var phoneNumber = regexp.MustCompile(`\+?4477009[0-9]{5}`)
