@@ -322,6 +322,11 @@ func (p *play) event(i int) {
 		p.submit(given{N: s.Becomes, Subject: s.Subject, Body: s.Body, Priority: s.Priority, Requester: s.By})
 	case "down", "up":
 		p.power(s.What, s.Do == "up")
+		if s.Do == "up" { // what came by the other channels meanwhile is no news of now
+			p.quiet()
+			p.hear()
+			p.mark = len(p.heard)
+		}
 	case "subscribe":
 		c := p.chatOf(s.JID)
 		p.listen()

@@ -30,9 +30,7 @@ func (p *play) clear() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	for _, n := range numbers {
-		p.forget("ticket-" + n)
-	}
+	p.forget(numbers)
 	for _, sql := range []string{
 		"DELETE FROM tickets", "DELETE FROM timeline", "DELETE FROM holds", "DELETE FROM idempotency", "DELETE FROM inbox", "DELETE FROM deliveries",
 		"DELETE FROM orphans", "DELETE FROM strangers", "DELETE FROM conversations",
@@ -55,24 +53,26 @@ func (p *play) clear() {
 	}
 }
 
-// forget deletes a workflow and waits until it is gone.
-func (p *play) forget(id string) {
+// forget deletes tickets' workflows and waits until they are gone: seconds for those
+// that had ended.
+func (p *play) forget(numbers []string) {
 	p.t.Helper()
 	ctx := context.Background()
-	_, err := p.engine.WorkflowService().DeleteWorkflowExecution(ctx, &workflowservice.DeleteWorkflowExecutionRequest{
-		Namespace: "default", WorkflowExecution: &common.WorkflowExecution{WorkflowId: id},
-	})
-	if absent(err) {
-		return
+	for _, n := range numbers {
+		_, err := p.engine.WorkflowService().DeleteWorkflowExecution(ctx, &workflowservice.DeleteWorkflowExecutionRequest{
+			Namespace: "default", WorkflowExecution: &common.WorkflowExecution{WorkflowId: "ticket-" + n},
+		})
+		if err != nil && !absent(err) {
+			p.t.Fatal(err)
+		}
 	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if !eventually(startLimit, func() bool {
-		_, err := p.engine.DescribeWorkflowExecution(ctx, id, "")
-		return absent(err)
-	}) {
-		p.t.Fatalf("%s is not deleted", id)
+	for _, n := range numbers {
+		if !eventually(startLimit, func() bool {
+			_, err := p.engine.DescribeWorkflowExecution(ctx, "ticket-"+n, "")
+			return absent(err)
+		}) {
+			p.t.Fatalf("the workflow of #%s is not deleted", n)
+		}
 	}
 }
 
