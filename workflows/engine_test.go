@@ -77,7 +77,9 @@ func (d *desk) settled(number int) *history.History {
 // A signal and an update reach a parked ticket in the same workflow task. The
 // engine runs the update's coroutine first; the signal was there first and wins.
 func TestSignalBeforeUpdateInOneTask(t *testing.T) {
-	const rounds = 100
+	// On a busy machine the engine hands an update over a task later now and then;
+	// its order is then no question. Some rounds to spare make up for those.
+	const wanted, rounds = 100, 115
 	d := newDesk(t)
 	var tickets []int
 	for range rounds {
@@ -100,14 +102,18 @@ func TestSignalBeforeUpdateInOneTask(t *testing.T) {
 	}
 	d.work()
 	updates.Wait()
+	together := 0
 	for i, n := range tickets {
 		if got := refusedAs(errs[i]); got != "take_lost" {
 			t.Errorf("ticket %d: the update is answered %v", n, errs[i])
 		}
 		d.is(n, ticket.Assigned)
-		if tasks := tasksBetween(d.history(n, "", false)); tasks != 1 {
-			t.Errorf("ticket %d: %d workflow tasks between the signal and the update", n, tasks)
+		if tasksBetween(d.history(n, "", false)) == 1 {
+			together++
 		}
+	}
+	if together < wanted {
+		t.Errorf("signal and update reached the ticket in one workflow task %d times, want %d", together, wanted)
 	}
 	for _, n := range tickets {
 		if d.snapshots[n].Ticket.Assignee.ID != "bob" {
