@@ -24,7 +24,7 @@ const (
 	// busyAfter is when a sender is told that the message is kept.
 	busyAfter = 10 * time.Second
 	// sendersAtOnce bounds the conversations that are driven side by side.
-	sendersAtOnce = 16
+	sendersAtOnce = 200
 )
 
 // Serve drives what comes in on a channel, and watches its link, until ctx ends.
@@ -176,33 +176,50 @@ func (r *driver) release(sender string) {
 // converse takes one sender's messages in order. It stops at the first that
 // cannot be handled now: what comes after must not overtake it.
 func (d *Desk) converse(ctx context.Context, rows []store.Inbound) {
-	unlock, ok, err := d.Store.Lock(ctx, rows[0].From)
-	if err != nil || !ok {
-		return
-	}
-	defer unlock()
 	for _, row := range rows {
-		message := arrived{Inbound: row}
-		if row.Part != nil {
-			whole, ok, err := d.joined(ctx, row)
-			if err != nil {
-				d.trouble(ctx, row, err)
-				return
-			}
-			if !ok {
-				continue // its other parts are still on their way
-			}
-			message = whole
-		}
 		answered := d.watchAnswer(row.Key)
-		if err := d.take(ctx, message); err != nil {
-			d.forgetAnswer(row.Key)
+		heard, err := d.hear(ctx, row)
+		if heard {
+			wait(ctx, answered, answerPatience)
+		}
+		d.forgetAnswer(row.Key)
+		if errors.Is(err, errOccupied) {
+			return
+		}
+		if err != nil {
 			d.trouble(ctx, row, err)
 			return
 		}
-		wait(ctx, answered, answerPatience)
-		d.forgetAnswer(row.Key)
 	}
+}
+
+// errOccupied says that another process serves the sender.
+var errOccupied = errors.New("another process serves the sender")
+
+// hear takes one message under the sender's lock. It is false for a message whose
+// other parts are still on their way. The answer is awaited without the lock: it
+// is a connection to the database, and many may wait at once.
+func (d *Desk) hear(ctx context.Context, row store.Inbound) (bool, error) {
+	unlock, ok, err := d.Store.Lock(ctx, row.From)
+	if err != nil {
+		return false, err
+	}
+	if !ok {
+		return false, errOccupied
+	}
+	defer unlock()
+	message := arrived{Inbound: row}
+	if row.Part != nil {
+		whole, ok, err := d.joined(ctx, row)
+		if err != nil || !ok {
+			return false, err
+		}
+		message = whole
+	}
+	if err := d.take(ctx, message); err != nil {
+		return false, err
+	}
+	return true, nil
 }
 
 // trouble notes that a message waits, and tells its sender once.
