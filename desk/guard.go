@@ -8,7 +8,7 @@ import (
 	"deskbell/command"
 )
 
-// Limits of answers that bring nobody on (rules.md of the design, "Messages in").
+// Limits of answers that bring nobody on: two machines must not talk for ever.
 const (
 	sameAnswer    = 5 * time.Minute // the same one is not given twice
 	manyAnswers   = 5               // within tooSoon

@@ -28,7 +28,7 @@ type arrived struct {
 }
 
 // partsPatience is how long a concatenated message waits for its other parts after
-// the last that came (rules.md of the design, "Messages in").
+// the last that came. Carriers deliver the parts of one message within seconds.
 const partsPatience = 3 * time.Minute
 
 // joined puts a concatenated message together once all its parts are there, or once

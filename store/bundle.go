@@ -21,8 +21,8 @@ type Bundle struct {
 	Subjects []string // of the tickets
 }
 
-// bundleFor is how long offers after the first wait for company (rules.md of the
-// design, "Messages out": 60 s).
+// bundleFor is how long offers after the first wait for company: one text a minute
+// is as many as somebody on the move reads.
 const bundleFor = time.Minute
 
 func isOffer(reason string) bool { return reason == "offer" || reason == "reminder" }

@@ -212,8 +212,8 @@ func (s *Store) Lock(ctx context.Context, sender string) (unlock func(), ok bool
 	}, true, nil
 }
 
-// strangerPause is how long a stranger is not answered again (rules.md of the
-// design, "Messages in": one per day and address).
+// strangerPause is how long a stranger is not answered again: whoever forges
+// senders must not make the desk send texts.
 const strangerPause = 24 * time.Hour
 
 // Stranger notes that an unknown address wrote; first tells whether it is to be

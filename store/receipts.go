@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// orphansLast is how long a receipt waits for its send to be stored (sms.md of
-	// the design: 24 h).
+	// orphansLast is how long a receipt waits for its send to be stored; a send that
+	// is not stored in a day never will be.
 	orphansLast = 24 * time.Hour
-	// overdue is how long a page may be without a receipt (rules.md of the design,
-	// "Timers of a ticket": 60 s).
+	// overdue is how long a page may be without a receipt: whoever is called next must
+	// not lose more than a minute to a phone that is off.
 	overdue = 60 * time.Second
 )
 

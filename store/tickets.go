@@ -161,8 +161,8 @@ func (s *Store) hold(ctx context.Context, q *db.Queries, t ticket.Ticket) error 
 	return q.SetHold(ctx, db.SetHoldParams{Ticket: t.Number, Person: holder, At: s.now()})
 }
 
-// askedFor is how long a take that is under way counts as one (rules.md of the
-// design, "Across tickets": 10 s).
+// askedFor is how long a take that is under way counts as one. An answer
+// takes milliseconds; one that took this long failed.
 const askedFor = 10 * time.Second
 
 // AskHold notes that a person is about to take a ticket, before the take is handed

@@ -149,8 +149,8 @@ type Step struct {
 	To    string        `json:"to"` // oncall, next, manager
 }
 
-// How long things last that no policy changes (rules.md of the design: "Timers
-// of a ticket", "Verbs by state").
+// How long things last that no policy changes: they are about what people remember
+// and how fast they answer, not about a desk's promises.
 const (
 	passFor      = 10 * time.Minute
 	undoFor      = 10 * time.Minute
