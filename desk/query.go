@@ -182,11 +182,11 @@ func (t *turn) who(ctx context.Context) error {
 		case m.Away(t.context.Now):
 			away = append(away, m.Name)
 		case len(m.Holding) > 0:
-			numbers := make([]notice.Item, len(m.Holding))
+			numbers := make([]string, len(m.Holding))
 			for i, n := range m.Holding {
-				numbers[i] = notice.Item{Number: n}
+				numbers[i] = "#" + strconv.Itoa(n)
 			}
-			busy = append(busy, m.Name+" "+notice.List(numbers...))
+			busy = append(busy, m.Name+" "+strings.Join(numbers, ", "))
 		default:
 			free = append(free, m.Name)
 		}

@@ -237,13 +237,13 @@ func (t *turn) askedWhom(number int) bool {
 // actOnMany does the same to several tickets and answers once. Each ticket is
 // waited for.
 func (t *turn) actOnMany(ctx context.Context, base Act, a command.Act) error {
-	var done, not []notice.Item
+	var done, not []int
 	for _, number := range a.Tickets {
 		if a.Verb == ticket.Take && !slices.ContainsFunc(t.context.Held, func(h command.Ticket) bool { return h.Number == number }) {
 			if free, err := t.desk.Store.AskHold(ctx, t.person.ID, number, t.desk.Policy.Held()); err != nil {
 				return err
 			} else if !free {
-				not = append(not, notice.Item{Number: number})
+				not = append(not, number)
 				continue
 			}
 		}
@@ -252,14 +252,14 @@ func (t *turn) actOnMany(ctx context.Context, base Act, a command.Act) error {
 		act.Quiet = true // this turn answers
 		switch _, err := t.desk.Do(ctx, act); {
 		case err == nil:
-			done = append(done, notice.Item{Number: number})
+			done = append(done, number)
 		case errors.Is(err, ErrUndecided) || errors.Is(err, ErrUnavailable):
 			return err
 		default:
 			if r, ok := ticket.Refused(err); ok && r.Harmless() {
-				done = append(done, notice.Item{Number: number})
+				done = append(done, number)
 			} else {
-				not = append(not, notice.Item{Number: number})
+				not = append(not, number)
 			}
 		}
 	}
@@ -273,7 +273,7 @@ func (t *turn) actOnMany(ctx context.Context, base Act, a command.Act) error {
 	case len(done) == 0:
 		message += "_none"
 	}
-	return t.say(ctx, message, map[string]string{"list": notice.List(done...), "list2": notice.List(not...)}, settle(a.Settles))
+	return t.say(ctx, message, map[string]string{"list": notice.Numbers(done...), "list2": notice.Numbers(not...)}, settle(a.Settles))
 }
 
 // do is what is not done to a ticket.
