@@ -20,7 +20,8 @@ type decision struct {
 	Open    *command.Do     `json:"open,omitempty"`    // a new ticket
 }
 
-// decide keeps a decision.
+// decide keeps a decision. The message counts as handed over: what must still be
+// done is tried again until its answer is written.
 func (t *turn) decide(ctx context.Context, d decision, settles bool) error {
 	doc, err := json.Marshal(d)
 	if err != nil {
@@ -43,17 +44,9 @@ func (t *turn) resume(ctx context.Context, doc []byte) error {
 	}
 	switch {
 	case d.Command != nil:
-		return t.handOver(ctx, *d.Command, d.Number)
+		return t.desk.signal(ctx, *d.Command, d.Number)
 	case d.Open != nil:
 		return t.submit(ctx, *d.Open)
 	}
 	return t.next(ctx, d.Next)
-}
-
-// handOver signals a command to its ticket, whose notices are the answer.
-func (t *turn) handOver(ctx context.Context, c ticket.Command, number int) error {
-	if err := t.desk.signal(ctx, c, number); err != nil {
-		return err
-	}
-	return t.desk.Store.HandedOver(ctx, t.row.ID)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,8 @@ const (
 	answerPatience = 5 * time.Second
 	// overdue is when a message without an answer is driven again.
 	overdue = 5 * time.Second
+	// failurePause is how long what could not be handed over rests.
+	failurePause = time.Second
 	// busyAfter is when a sender is told that the message is kept.
 	busyAfter = 10 * time.Second
 	// sendersAtOnce bounds the conversations that are driven side by side.
@@ -147,10 +150,19 @@ func (r *driver) drive(ctx context.Context) error {
 		}
 		r.wg.Go(func() {
 			defer r.release(sender)
-			r.desk.converse(ctx, bySender[sender])
+			if waits := r.desk.converse(ctx, bySender[sender]); waits != 0 {
+				r.retry(waits)
+			}
 		})
 	}
 	return nil
+}
+
+// retry has a row that could not be handed over driven again soon.
+func (r *driver) retry(row int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.again[row] = repeat{r.desk.Clock.Now().Add(failurePause), overdue}
 }
 
 func (r *driver) claim(sender string) bool {
@@ -174,8 +186,8 @@ func (r *driver) release(sender string) {
 }
 
 // converse takes one sender's messages in order. It stops at the first that
-// cannot be handled now: what comes after must not overtake it.
-func (d *Desk) converse(ctx context.Context, rows []store.Inbound) {
+// cannot be handled now, and returns its id: what comes after must not overtake it.
+func (d *Desk) converse(ctx context.Context, rows []store.Inbound) (waits int64) {
 	for _, row := range rows {
 		answered := d.watchAnswer(row.Key)
 		heard, err := d.hear(ctx, row)
@@ -184,13 +196,14 @@ func (d *Desk) converse(ctx context.Context, rows []store.Inbound) {
 		}
 		d.forgetAnswer(row.Key)
 		if errors.Is(err, errOccupied) {
-			return
+			return 0
 		}
 		if err != nil {
 			d.trouble(ctx, row, err)
-			return
+			return row.ID
 		}
 	}
+	return 0
 }
 
 // errOccupied says that another process serves the sender.
@@ -317,48 +330,34 @@ func (d *Desk) conversation(ctx context.Context, p roster.Person, channel gatewa
 	if c.Memory, err = readMemory(data); err != nil {
 		return c, err
 	}
-	if p.Works() {
-		held, err := d.Store.Holding(ctx, p.ID)
-		if err != nil {
-			return c, err
-		}
-		c.Held = brief(held)
-		waiting, err := d.Store.Waiting(ctx, 200)
-		if err != nil {
-			return c, err
-		}
-		c.Waiting = brief(waiting)
-		if err := d.endOffers(ctx, &c); err != nil {
-			return c, err
-		}
+	var offered []int
+	for _, o := range c.Offers {
+		offered = append(offered, o.Ticket)
 	}
-	own, err := d.Store.Requests(ctx, p.ID, 50)
+	m, err := d.Store.Mentionable(ctx, p.ID, p.Works(), offered)
 	if err != nil {
 		return c, err
 	}
-	c.Own = brief(own)
+	c.Held, c.Waiting, c.Own = brief(m.Held), brief(m.Waiting), brief(m.Own)
+	endOffers(&c, m.Offered)
 	return c, nil
 }
 
 // endOffers leaves out offers of tickets that somebody has taken meanwhile.
-func (d *Desk) endOffers(ctx context.Context, c *command.Context) error {
+func endOffers(c *command.Context, offered []ticket.Ticket) {
 	var live []command.Offer
 	for _, o := range c.Offers {
-		if !o.Until.After(c.Now) {
+		i := slices.IndexFunc(offered, func(t ticket.Ticket) bool { return t.Number == o.Ticket })
+		if !o.Until.After(c.Now) || i < 0 {
 			continue
 		}
-		t, err := d.Store.Ticket(ctx, o.Ticket)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		if t.Status == ticket.New || t.Pass != nil {
+		if t := offered[i]; t.Status == ticket.New || t.Pass != nil {
 			live = append(live, o)
 		} else if ended := t.ClaimedAt; ended.After(c.OfferEndedAt) {
 			c.OfferEndedAt = ended
 		}
 	}
 	c.Offers = live
-	return nil
 }
 
 func brief(list []ticket.Ticket) []command.Ticket {

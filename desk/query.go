@@ -22,10 +22,11 @@ const listed = 10
 func (t *turn) query(ctx context.Context, q command.Query) error {
 	switch q.Kind {
 	case command.QueryShow:
-		if known, err := t.known(ctx, q.Ticket); err != nil || !known {
+		tk, known, err := t.known(ctx, q.Ticket)
+		if err != nil || !known {
 			return err
 		}
-		return t.about(ctx, q.Ticket, "show")
+		return t.about(ctx, tk, "show")
 	case command.QueryList:
 		return t.list(ctx, q.Page)
 	case command.QueryMine:
@@ -55,11 +56,7 @@ func (t *turn) query(ctx context.Context, q command.Query) error {
 }
 
 // about answers with a text that speaks of one ticket.
-func (t *turn) about(ctx context.Context, number int, message ticket.Message) error {
-	tk, err := t.desk.Store.Ticket(ctx, number)
-	if err != nil {
-		return err
-	}
+func (t *turn) about(ctx context.Context, tk ticket.Ticket, message ticket.Message) error {
 	to := ticket.Party{ID: t.person.ID, Name: t.person.Name, Via: string(t.row.Channel)}
 	n := ticket.Notice{Key: "answer/" + t.row.Key, To: to, Message: message, Who: tk.Assignee, At: tk.ClaimedAt, Until: tk.Until, Text: tk.Question, Answers: t.row.Key}
 	if tk.Status == ticket.Resolved {
@@ -67,7 +64,7 @@ func (t *turn) about(ctx context.Context, number int, message ticket.Message) er
 	} else if tk.Status == ticket.Closed || tk.Status == ticket.Cancelled {
 		n.At = tk.ClosedAt
 	}
-	_, err = t.desk.words.Notify(ctx, activities.NotifyInput{Ticket: tk, Notices: []ticket.Notice{n}, Now: t.context.Now})
+	_, err := t.desk.words.Notify(ctx, activities.NotifyInput{Ticket: tk, Notices: []ticket.Notice{n}, Now: t.context.Now})
 	return err
 }
 
@@ -152,11 +149,8 @@ func (t *turn) requestStatus(ctx context.Context, number int) error {
 			return t.say(ctx, "req_status_none", nil, nil)
 		}
 	}
-	if known, err := t.known(ctx, number); err != nil || !known {
-		return err
-	}
-	tk, err := t.desk.Store.Ticket(ctx, number)
-	if err != nil {
+	tk, known, err := t.known(ctx, number)
+	if err != nil || !known {
 		return err
 	}
 	message, ok := statusTexts[tk.Status]
@@ -166,7 +160,7 @@ func (t *turn) requestStatus(ctx context.Context, number int) error {
 			message = "req_status_answer"
 		}
 	}
-	return t.about(ctx, number, message)
+	return t.about(ctx, tk, message)
 }
 
 // who tells who is free, who is on what and who is away.
@@ -277,8 +271,9 @@ func (t *turn) why(ctx context.Context, number int) error {
 	if number == 0 {
 		number = t.context.Last
 	}
-	if known, err := t.known(ctx, number); err != nil || !known {
+	tk, known, err := t.known(ctx, number)
+	if err != nil || !known {
 		return err
 	}
-	return t.about(ctx, number, "why")
+	return t.about(ctx, tk, "why")
 }

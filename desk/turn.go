@@ -89,7 +89,8 @@ func (t *turn) act(ctx context.Context, a command.Act) error {
 		return t.actOnMany(ctx, base, a)
 	}
 	base.ID, base.Number = t.row.Key, a.Tickets[0]
-	if known, err := t.known(ctx, base.Number); err != nil || !known {
+	tk, known, err := t.known(ctx, base.Number)
+	if err != nil || !known {
 		return err
 	}
 	c, err := t.desk.command(ctx, base)
@@ -103,13 +104,13 @@ func (t *turn) act(ctx context.Context, a command.Act) error {
 	if stop, err := t.proven(ctx, &c); err != nil || stop {
 		return err
 	}
-	if stop, err := t.before(ctx, c, base.Number); err != nil || stop {
+	if stop, err := t.before(ctx, c, tk); err != nil || stop {
 		return err
 	}
 	if err := t.decide(ctx, decision{Number: base.Number, Command: &c}, a.Settles); err != nil {
 		return err
 	}
-	return t.handOver(ctx, c, base.Number)
+	return t.desk.signal(ctx, c, base.Number)
 }
 
 // proven reads the PIN after TAKEOVER by SMS, whose sender may be forged.
@@ -141,11 +142,7 @@ const lateMessage = 15 * time.Minute
 
 // before answers what the ticket cannot know: that the message is old and the
 // ticket has moved since it was written, or that the actor holds enough.
-func (t *turn) before(ctx context.Context, c ticket.Command, number int) (answered bool, err error) {
-	tk, err := t.desk.Store.Ticket(ctx, number)
-	if err != nil {
-		return false, err
-	}
+func (t *turn) before(ctx context.Context, c ticket.Command, tk ticket.Ticket) (answered bool, err error) {
 	sent := t.desk.sentAt(t.row)
 	travelled := t.row.KeptAt.Sub(sent)
 	if n := len(tk.Recent); !sent.IsZero() && travelled > lateMessage && n > 0 && tk.Recent[n-1].At.After(sent) && changes(tk, c, t.context.Now) {
@@ -154,10 +151,10 @@ func (t *turn) before(ctx context.Context, c ticket.Command, number int) (answer
 	if c.Verb != ticket.Take || tk.Status != ticket.New {
 		return false, nil
 	}
-	if free, err := t.desk.Store.AskHold(ctx, t.person.ID, number, t.desk.Policy.Held()); err != nil || free {
+	if free, err := t.desk.Store.AskHold(ctx, t.person.ID, tk.Number, t.desk.Policy.Held()); err != nil || free {
 		return false, err
 	}
-	return true, t.full(ctx, number)
+	return true, t.full(ctx, tk.Number)
 }
 
 // full says that somebody holds as many tickets as one may.
@@ -173,21 +170,21 @@ func changes(t ticket.Ticket, c ticket.Command, now time.Time) bool {
 	return err == nil && len(events) > 0
 }
 
-// known answers for a ticket that does not exist, or is not the requester's:
-// both sound the same.
-func (t *turn) known(ctx context.Context, number int) (bool, error) {
-	tk, err := t.desk.Store.Ticket(ctx, number)
+// known returns a ticket, and answers for one that does not exist, or is not the
+// requester's: both sound the same.
+func (t *turn) known(ctx context.Context, number int) (tk ticket.Ticket, known bool, err error) {
+	tk, err = t.desk.Store.Ticket(ctx, number)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return false, err
+		return tk, false, err
 	}
 	n := map[string]string{"n": strconv.Itoa(number)}
 	if !t.person.Works() && (err != nil || tk.Requester.ID != t.person.ID) {
-		return false, t.say(ctx, "req_not_yours", n, nil)
+		return tk, false, t.say(ctx, "req_not_yours", n, nil)
 	}
 	if err != nil {
-		return false, t.say(ctx, "err_number", n, nil)
+		return tk, false, t.say(ctx, "err_number", n, nil)
 	}
-	return true, nil
+	return tk, true, nil
 }
 
 // colleague finds the person whose name was typed, or says why not.
@@ -319,10 +316,7 @@ func (t *turn) submit(ctx context.Context, i command.Do) error {
 	if _, ok := errors.AsType[*InvalidError](err); ok {
 		return t.say(ctx, "err_text", map[string]string{"n": "", "guess": "NEW my screen is dark"}, nil)
 	}
-	if err != nil {
-		return err
-	}
-	return t.desk.Store.HandedOver(ctx, t.row.ID)
+	return err
 }
 
 func clip(s string, n int) string {

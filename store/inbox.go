@@ -16,7 +16,7 @@ import (
 // The states of a message that came in.
 const (
 	Kept       = "kept"
-	HandedOver = "handed over" // a ticket has it, the answer is not written yet
+	HandedOver = "handed over" // it is certain what was meant, the answer is not written yet
 	Finished   = "finished"
 )
 
@@ -166,13 +166,6 @@ func inbound(row db.Inbox, person string) Inbound {
 		m.Part = &gateway.Part{Group: *row.PartGroup, Number: row.PartNumber, Total: row.PartTotal, Coding: byte(row.PartCoding), Data: row.PartData}
 	}
 	return m
-}
-
-// HandedOver notes that a ticket has the message, and with a part those that it
-// belongs to.
-func (s *Store) HandedOver(ctx context.Context, id int64) error {
-	_, err := s.q.AdvanceInbound(ctx, db.AdvanceInboundParams{ID: id, State: HandedOver})
-	return fail("hand over a message", err)
 }
 
 // Drop finishes a message without an answer, and with a part those that it

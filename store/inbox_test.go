@@ -135,16 +135,16 @@ func TestTheLifeOfAMessage(t *testing.T) {
 		t.Errorf("the stranger is %s", list[1].Person)
 	}
 	must(t, s.Drop(t.Context(), list[1].ID, "stranger"))
-	must(t, s.HandedOver(t.Context(), list[0].ID))
+	value(s.Write(t.Context(), store.Write{Decides: key, Decided: []byte(`{"number":142}`)}))(t)
 	busy := text("busy")
 	busy.Reason = "err_busy"
 	value(s.Write(t.Context(), store.Write{Outgoing: []store.Outgoing{busy}, Tells: key}))(t)
-	want.State, want.Told = store.HandedOver, true
+	want.State, want.Told, want.Decided = store.HandedOver, true, []byte(`{"number":142}`)
 	if diff := cmp.Diff([]store.Inbound{want}, value(s.Unfinished(t.Context(), gateway.SMS, 10))(t)); diff != "" {
 		t.Error(diff)
 	}
 	value(s.Write(t.Context(), store.Write{Outgoing: []store.Outgoing{text("answer")}, Answers: key}))(t)
-	must(t, s.HandedOver(t.Context(), want.ID)) // too late: what is finished stays finished
+	value(s.Write(t.Context(), store.Write{Decides: key, Decided: want.Decided}))(t) // too late: what is finished stays finished
 	want.State = store.Finished
 	if diff := cmp.Diff(want, value(s.Inbound(t.Context(), key))(t)); diff != "" {
 		t.Error(diff)
@@ -179,7 +179,7 @@ func TestPartsOfAMessage(t *testing.T) {
 		t.Errorf("second message %q", got)
 	}
 	list := value(s.Unfinished(t.Context(), gateway.SMS, 10))(t)
-	must(t, s.HandedOver(t.Context(), list[1].ID))
+	value(s.Write(t.Context(), store.Write{Decides: list[1].Key, Decided: []byte("{}")}))(t)
 	for _, m := range value(s.Unfinished(t.Context(), gateway.SMS, 10))(t) {
 		if m.State != store.HandedOver {
 			t.Errorf("%s is %s", m.Part.Data, m.State)

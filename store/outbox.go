@@ -50,7 +50,7 @@ type Write struct {
 	Outgoing []Outgoing
 	Answers  string // key of the message in that is finished by this
 	Tells    string // key of the message in whose sender is told that it is kept
-	Decides  string // key of the message in that was read as Decided, and is not read again
+	Decides  string // key of the message in that was read as Decided and is handed over; it is not read again
 	Decided  []byte // JSON
 	Contexts []ContextChange
 }
@@ -59,31 +59,34 @@ type Write struct {
 // their order. A message whose key was written before is not written again, and
 // what belongs to it is not changed again.
 func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
+	const what = "write messages"
 	now := s.now()
-	err = s.tx(ctx, "write messages", func(q *db.Queries) (err error) {
-		fresh := map[string]bool{}
-		if ids, err = insertDeliveries(ctx, q, w, now, fresh); err != nil {
+	if len(w.Outgoing) == 0 && len(w.Contexts) == 0 {
+		return nil, s.together(ctx, what, func(q *db.Queries) error { return advance(ctx, q, w) })
+	}
+	err = s.inTx(ctx, what, func(tx pgx.Tx) (err error) {
+		q := db.New(tx)
+		var fresh map[string]bool
+		if ids, fresh, err = insertDeliveries(ctx, q, w, now); err != nil {
 			return err
 		}
-		if w.Answers != "" {
-			if _, err := q.AdvanceInbound(ctx, db.AdvanceInboundParams{Key: w.Answers, State: Finished}); err != nil {
-				return err
-			}
+		changed, err := changeContexts(ctx, q, w.changes(fresh))
+		if err != nil {
+			return err
 		}
-		if w.Tells != "" {
-			if err := q.SetTold(ctx, w.Tells); err != nil {
-				return err
+		return flush(ctx, tx, func(q *db.Queries) error {
+			for _, c := range changed {
+				if err := q.SetConversation(ctx, c); err != nil {
+					return err
+				}
 			}
-		}
-		if w.Decides != "" {
-			if err := q.Decide(ctx, db.DecideParams{Decided: w.Decided, Key: w.Decides}); err != nil {
-				return err
+			for _, channel := range w.channels(fresh) {
+				if err := q.Notify(ctx, db.NotifyParams{Channel: due, Payload: channel}); err != nil {
+					return err
+				}
 			}
-		}
-		repeat := len(w.Outgoing) > 0 && len(fresh) == 0
-		return changeContexts(ctx, q, slices.DeleteFunc(slices.Clone(w.Contexts), func(c ContextChange) bool {
-			return c.With == "" && repeat || c.With != "" && !fresh[c.With]
-		}))
+			return advance(ctx, q, w)
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -91,64 +94,105 @@ func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 	return ids, nil
 }
 
-// insertDeliveries writes messages and adds the keys that were not there to fresh.
-func insertDeliveries(ctx context.Context, q *db.Queries, w Write, now time.Time, fresh map[string]bool) (ids []int64, err error) {
-	var channels []gateway.Channel
+// advance notes what the step means for the message in.
+func advance(ctx context.Context, q *db.Queries, w Write) error {
+	if w.Answers != "" {
+		if _, err := q.AdvanceInbound(ctx, db.AdvanceInboundParams{Key: w.Answers, State: Finished}); err != nil {
+			return err
+		}
+	}
+	if w.Tells != "" {
+		if err := q.SetTold(ctx, w.Tells); err != nil {
+			return err
+		}
+	}
+	if w.Decides == "" {
+		return nil
+	}
+	if err := q.Decide(ctx, db.DecideParams{Decided: w.Decided, Key: w.Decides}); err != nil {
+		return err
+	}
+	_, err := q.AdvanceInbound(ctx, db.AdvanceInboundParams{Key: w.Decides, State: HandedOver})
+	return err
+}
+
+// changes are the context changes that a step makes: those of messages that were
+// written before were made then.
+func (w Write) changes(fresh map[string]bool) []ContextChange {
+	repeat := len(w.Outgoing) > 0 && len(fresh) == 0
+	return slices.DeleteFunc(slices.Clone(w.Contexts), func(c ContextChange) bool {
+		return c.With == "" && repeat || c.With != "" && !fresh[c.With]
+	})
+}
+
+// channels are those on which something new is due.
+func (w Write) channels(fresh map[string]bool) []string {
+	var list []string
+	for _, o := range w.Outgoing {
+		if fresh[o.Key] {
+			list = append(list, string(o.Channel))
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// insertDeliveries writes messages; fresh are the keys that were not there.
+func insertDeliveries(ctx context.Context, q *db.Queries, w Write, now time.Time) (ids []int64, fresh map[string]bool, err error) {
+	fresh = map[string]bool{}
+	if len(w.Outgoing) == 0 {
+		return nil, fresh, nil
+	}
 	if err := lockOffers(ctx, q, w.Outgoing); err != nil {
+		return nil, nil, err
+	}
+	params := make([]db.InsertDeliveryParams, len(w.Outgoing))
+	for i, o := range w.Outgoing {
+		params[i] = db.InsertDeliveryParams{Key: o.Key, Channel: string(o.Channel), Person: o.Person, Address: o.Address, Reason: o.Reason,
+			Ticket: o.Ticket, Text: storable(o.Text), Again: storable(cmp.Or(o.Again, o.Text)), Alert: o.Alert, Urgent: o.Urgent,
+			NotBefore: now, Expires: optional(o.Expires), CreatedAt: now, Answers: w.Answers, IsOffer: isOffer(o.Reason), Lately: now.Add(-bundleFor), BundleFor: bundleFor}
+		if !o.NotBefore.IsZero() {
+			params[i].NotBefore, params[i].IsOffer = o.NotBefore, false
+		}
+	}
+	ids = make([]int64, len(params))
+	q.InsertDelivery(ctx, params).QueryRow(func(i int, row db.InsertDeliveryRow, failed error) {
+		err = errors.Join(err, failed)
+		ids[i] = row.ID
+		if row.Fresh {
+			fresh[params[i].Key] = true
+		}
+	})
+	return ids, fresh, err
+}
+
+// changeContexts locks the conversations of people and returns them changed.
+func changeContexts(ctx context.Context, q *db.Queries, changes []ContextChange) ([]db.SetConversationParams, error) {
+	if len(changes) == 0 {
+		return nil, nil
+	}
+	var people []string
+	for _, c := range changes {
+		people = append(people, c.Person)
+	}
+	slices.Sort(people)
+	rows, err := q.LockConversations(ctx, slices.Compact(people))
+	if err != nil {
 		return nil, err
 	}
-	for _, o := range w.Outgoing {
-		p := db.InsertDeliveryParams{Key: o.Key, Channel: string(o.Channel), Person: o.Person, Address: o.Address, Reason: o.Reason,
-			Ticket: o.Ticket, Text: storable(o.Text), Again: storable(cmp.Or(o.Again, o.Text)), Alert: o.Alert, Urgent: o.Urgent,
-			NotBefore: now, Expires: optional(o.Expires), CreatedAt: now, Answers: w.Answers}
-		if !o.NotBefore.IsZero() {
-			p.NotBefore = o.NotBefore
-		} else if isOffer(o.Reason) {
-			if p.NotBefore, err = company(ctx, q, o, now); err != nil {
+	changed := make([]db.SetConversationParams, len(rows))
+	for i, row := range rows {
+		changed[i] = db.SetConversationParams{Person: row.Person, Doc: row.Doc}
+		for _, c := range changes {
+			if c.Person != row.Person {
+				continue
+			}
+			if changed[i].Doc, err = c.Change(changed[i].Doc); err != nil {
 				return nil, err
 			}
 		}
-		id, err := q.InsertDelivery(ctx, p)
-		if errors.Is(err, pgx.ErrNoRows) {
-			id, err = q.DeliveryID(ctx, o.Key)
-		} else {
-			fresh[o.Key] = true
-			channels = append(channels, o.Channel)
-		}
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
 	}
-	slices.Sort(channels)
-	for _, channel := range slices.Compact(channels) {
-		if err := q.Notify(ctx, db.NotifyParams{Channel: due, Payload: string(channel)}); err != nil {
-			return nil, err
-		}
-	}
-	return ids, nil
-}
-
-// changeContexts locks in the order of the people, so that two steps about the
-// same people do not wait for each other.
-func changeContexts(ctx context.Context, q *db.Queries, changes []ContextChange) error {
-	changes = slices.SortedStableFunc(slices.Values(changes), func(a, b ContextChange) int { return cmp.Compare(a.Person, b.Person) })
-	for _, c := range changes {
-		if err := q.OpenConversation(ctx, c.Person); err != nil {
-			return err
-		}
-		doc, err := q.LockConversation(ctx, c.Person)
-		if err != nil {
-			return err
-		}
-		if doc, err = c.Change(doc); err != nil {
-			return err
-		}
-		if err := q.SetConversation(ctx, db.SetConversationParams{Doc: doc, Person: c.Person}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return changed, nil
 }
 
 // Answer returns the text that answered a message in. It is ErrNotFound while there
@@ -172,43 +216,44 @@ func (s *Store) Conversation(ctx context.Context, person string) ([]byte, error)
 // sent: at most one per address, in the order in which they were written. A row
 // whose time has not come holds up nobody. What is no longer wanted is discarded:
 // it expired, its ticket is no longer waiting, or the person has stopped texts.
-func (s *Store) Take(ctx context.Context, channel gateway.Channel, limit int) (list []gateway.Delivery, err error) {
+func (s *Store) Take(ctx context.Context, channel gateway.Channel, limit int) ([]gateway.Delivery, error) {
+	const what = "take messages"
 	now := s.now()
-	// Most looks find nothing; they cost no transaction.
-	if due, err := s.q.AnyDue(ctx, db.AnyDueParams{Channel: string(channel), Now: now}); err != nil || !due {
-		return nil, fail("take messages", err)
-	}
-	err = s.tx(ctx, "take messages", func(q *db.Queries) error {
-		list = nil
-		// One taker at a time sees what the one before it took.
-		if err := q.LockTaker(ctx, string(channel)); err != nil {
-			return err
+	for {
+		// Most looks find nothing.
+		found, err := s.q.Look(ctx, db.LookParams{Channel: string(channel), Now: now})
+		if err != nil || !found.Due {
+			return nil, fail(what, err)
 		}
-		if err := q.Discard(ctx, db.DiscardParams{Now: now, Channel: string(channel)}); err != nil {
-			return err
-		}
-		if err := s.bundle(ctx, q, channel, now); err != nil {
-			return err
-		}
-		rows, err := q.Take(ctx, db.TakeParams{Channel: string(channel), Now: now, Max: limit})
-		for _, row := range rows {
-			list = append(list, delivery(row))
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(list, func(a, b gateway.Delivery) int {
-		if a.Urgent != b.Urgent {
-			if a.Urgent {
-				return -1
+		if found.Company {
+			if err := s.bundle(ctx, channel, now); err != nil {
+				return nil, err
 			}
-			return 1
 		}
-		return cmp.Compare(a.ID, b.ID)
-	})
-	return list, nil
+		rows, err := s.q.Take(ctx, db.TakeParams{Channel: string(channel), Now: now, Max: limit})
+		if err != nil {
+			return nil, fail(what, err)
+		}
+		var list []gateway.Delivery
+		for _, row := range rows {
+			if row.State == string(gateway.Sending) {
+				list = append(list, delivery(row))
+			}
+		}
+		if len(list) == 0 && len(rows) > 0 {
+			continue // what was discarded held up others
+		}
+		slices.SortFunc(list, func(a, b gateway.Delivery) int {
+			if a.Urgent != b.Urgent {
+				if a.Urgent {
+					return -1
+				}
+				return 1
+			}
+			return cmp.Compare(a.ID, b.ID)
+		})
+		return list, nil
+	}
 }
 
 func delivery(row db.Delivery) gateway.Delivery {
@@ -223,56 +268,40 @@ func delivery(row db.Delivery) gateway.Delivery {
 // Settle notes what an attempt to send came to, with the receipts that came
 // before it. It is without effect on a message whose fate is known.
 func (s *Store) Settle(ctx context.Context, id int64, o gateway.Outcome) error {
-	return s.tx(ctx, "settle a message", func(q *db.Queries) error {
-		if o.State == gateway.Sent {
-			if err := lockWires(ctx, q, o.WireIDs); err != nil {
-				return err
-			}
+	return s.together(ctx, "settle a message", func(q *db.Queries) error {
+		if o.State != gateway.Sent || len(o.WireIDs) == 0 {
+			return s.settle(ctx, q, id, o)
 		}
-		return s.settle(ctx, q, id, o)
+		if err := lockWires(ctx, q, o.WireIDs); err != nil {
+			return err
+		}
+		if err := s.settle(ctx, q, id, o); err != nil {
+			return err
+		}
+		return s.storeWires(ctx, q, id, o.WireIDs)
 	})
 }
 
 func (s *Store) settle(ctx context.Context, q *db.Queries, id int64, o gateway.Outcome) error {
-	row, err := q.DeliveryForUpdate(ctx, id)
-	if err != nil {
-		return err
-	}
-	// Another process may have taken the attempt for lost meanwhile; that it was sent
-	// is news all the same.
-	state := gateway.State(row.State)
-	late := o.State == gateway.Sent && (state == gateway.Due || state == gateway.Unknown)
-	if state != gateway.Sending && !late {
-		return nil
-	}
 	now := s.now()
-	p := db.SettleDeliveryParams{ID: id, State: string(o.State), Why: storable(o.Reason), NotBefore: row.NotBefore, Repeated: row.Repeated, SentAt: row.SentAt}
-	switch {
-	case o.State == gateway.Due:
-		p.NotBefore = now.Add(o.RetryIn)
-	case o.State == gateway.Unknown && row.Alert && !row.Repeated:
-		p.State, p.Repeated = string(gateway.Due), true
-	case o.State == gateway.Sent || o.State == gateway.Unknown:
-		p.SentAt = &now
-	}
-	if err := q.SettleDelivery(ctx, p); err != nil {
-		return err
-	}
-	if o.State != gateway.Sent {
-		return nil
-	}
-	return s.storeWires(ctx, q, row, o.WireIDs)
+	return q.SettleDelivery(ctx, db.SettleDeliveryParams{ID: id, State: string(o.State), Why: storable(o.Reason), AgainAt: now.Add(o.RetryIn), Now: now})
 }
 
 // Recover settles what another holder of the channel left unsettled: its outcome
 // is unknown. Only the holder may call it, before it takes anything.
 func (s *Store) Recover(ctx context.Context, channel gateway.Channel) error {
-	return s.tx(ctx, "recover messages", func(q *db.Queries) error {
-		ids, err := q.SendingIDs(ctx, string(channel))
+	const what = "recover messages"
+	ids, err := s.q.SendingIDs(ctx, string(channel))
+	if err != nil {
+		return fail(what, err)
+	}
+	return s.together(ctx, what, func(q *db.Queries) error {
 		for _, id := range ids {
-			err = errors.Join(err, s.settle(ctx, q, id, gateway.Outcome{State: gateway.Unknown, Reason: "the sender ended before the outcome was known"}))
+			if err := s.settle(ctx, q, id, gateway.Outcome{State: gateway.Unknown, Reason: "the sender ended before the outcome was known"}); err != nil {
+				return err
+			}
 		}
-		return err
+		return nil
 	})
 }
 

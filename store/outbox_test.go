@@ -242,8 +242,10 @@ func TestTakeDiscardsWhatIsNotWanted(t *testing.T) {
 	stop.Person = "dana"
 	stoppedSMS := about("stopped", "note_ok", 0)
 	stoppedSMS.Person = "dana"
+	stale := about("stale offer", "offer", taken.Number)
+	stale.Person = "bob"
 	list := []store.Outgoing{
-		about("offer", "offer", waiting.Number), about("stale offer", "offer", taken.Number), about("stale page", "page", taken.Number),
+		about("offer", "offer", waiting.Number), stale, about("stale page", "page", taken.Number),
 		about("stand-down", "page_off", taken.Number), short, im, stop, stoppedSMS,
 	}
 	ids := write(t, s, list...)

@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,13 +62,16 @@ func TestLists(t *testing.T) {
 	}
 	list, err := s.Waiting(t.Context(), 10)
 	check("waiting", []int{101, 102, 100}, list, err)
-	list, err = s.Holding(t.Context(), "dana")
-	check("holding", []int{103, 104}, list, err)
-	if diff := cmp.Diff(full, list[1]); diff != "" {
-		t.Error(diff)
+	m, err := s.Mentionable(t.Context(), "dana", true, []int{105, 99, 102})
+	check("held", []int{103, 104}, m.Held, err)
+	check("waiting too", []int{101, 102, 100}, m.Waiting, err)
+	check("offered", []int{102, 105}, m.Offered, err)
+	if got := m.Held[1]; got.Subject != full.Subject || got.Status != full.Status || !got.ClaimedAt.Equal(full.ClaimedAt) {
+		t.Errorf("%+v", got)
 	}
-	list, err = s.Requests(t.Context(), "ann", 2)
-	check("requests", []int{106, 105}, list, err)
+	m, err = s.Mentionable(t.Context(), "ann", false, nil)
+	check("her own", []int{106, 105, 104, 103, 102, 101, 100}, m.Own, err)
+	check("nothing else", []int{}, slices.Concat(m.Held, m.Waiting, m.Offered), err)
 	if got := value(s.Counts(t.Context()))(t); got != (store.Counts{New: 3, Assigned: 1, Pending: 1, Oldest: low.CreatedAt}) {
 		t.Errorf("%+v", got)
 	}

@@ -2,13 +2,10 @@ package store
 
 import (
 	"context"
-	"errors"
 	"math/big"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"deskbell/gateway"
 	"deskbell/store/internal/db"
@@ -27,85 +24,34 @@ const (
 // its send is stored waits for it; one that fits nothing is forgotten after 24 h.
 // The first final word on a segment counts.
 func (s *Store) Receipt(ctx context.Context, r gateway.Receipt) error {
-	return s.tx(ctx, "receipt", func(q *db.Queries) error {
+	channel, fits := string(r.Channel), forms(r.WireID)
+	return s.together(ctx, "receipt", func(q *db.Queries) error {
 		if err := lockWires(ctx, q, []string{r.WireID}); err != nil {
 			return err
 		}
-		why := storable(r.Reason)
-		match, err := q.MatchSegment(ctx, db.MatchSegmentParams{Channel: string(r.Channel), Forms: forms(r.WireID), Wire: r.WireID})
-		if errors.Is(err, pgx.ErrNoRows) {
-			now := s.now()
-			if err := q.ForgetOrphans(ctx, now.Add(-orphansLast)); err != nil {
-				return err
-			}
-			return q.KeepOrphan(ctx, db.KeepOrphanParams{Channel: string(r.Channel), Wire: r.WireID, Norm: normal(r.WireID),
-				State: string(r.State), Why: why, KeptAt: now})
+		if err := q.LockReceived(ctx, db.LockReceivedParams{Channel: channel, Forms: fits}); err != nil {
+			return err
 		}
+		err := q.Receive(ctx, db.ReceiveParams{Channel: channel, Forms: fits, Wire: r.WireID, Norm: fits[0],
+			State: string(r.State), Why: storable(r.Reason), KeptAt: s.now()})
 		if err != nil {
 			return err
 		}
-		row, err := q.DeliveryForUpdate(ctx, match.Delivery)
-		if err != nil {
-			return err
-		}
-		if gateway.State(match.State) != gateway.Sent && gateway.State(match.State) != gateway.Unknown {
-			return nil
-		}
-		err = q.SetSegment(ctx, db.SetSegmentParams{State: string(r.State), Why: why, Delivery: match.Delivery, Number: match.Number})
-		if err != nil {
-			return err
-		}
-		return sumUp(ctx, q, row)
+		return q.SumUp(ctx, db.SumUpParams{Channel: channel, Forms: fits})
 	})
 }
 
 // storeWires stores the network's ids of a message with the receipts that came
 // before.
-func (s *Store) storeWires(ctx context.Context, q *db.Queries, row db.Delivery, wires []string) error {
-	news := false
+func (s *Store) storeWires(ctx context.Context, q *db.Queries, id int64, wires []string) error {
+	since := s.now().Add(-orphansLast)
 	for i, wire := range wires {
-		err := q.InsertSegment(ctx, db.InsertSegmentParams{Delivery: row.ID, Number: i + 1, Channel: row.Channel, Wire: wire, Norm: normal(wire)})
-		if err != nil {
-			return err
-		}
-		orphans, err := q.TakeOrphans(ctx, db.TakeOrphansParams{Channel: row.Channel, Forms: forms(wire), Since: s.now().Add(-orphansLast)})
-		if err != nil {
-			return err
-		}
-		if len(orphans) == 0 {
-			continue
-		}
-		news = true
-		word := orphans[0]
-		for _, o := range orphans {
-			if gateway.State(word.State) == gateway.Unknown {
-				word = o
-			}
-		}
-		if err := q.SetSegment(ctx, db.SetSegmentParams{State: word.State, Why: word.Why, Delivery: row.ID, Number: i + 1}); err != nil {
+		fits := forms(wire)
+		if err := q.InsertSegment(ctx, db.InsertSegmentParams{Delivery: id, Number: i + 1, Wire: wire, Norm: fits[0], Forms: fits, Since: since}); err != nil {
 			return err
 		}
 	}
-	if !news {
-		return nil
-	}
-	return sumUp(ctx, q, row)
-}
-
-// worst orders the states of segments: the worst is the message's.
-var worst = []gateway.State{gateway.Failed, gateway.Expired, gateway.Sent, gateway.Unknown, gateway.Delivered}
-
-// sumUp derives a message's state from its segments: failed as soon as one is,
-// delivered when all are.
-func sumUp(ctx context.Context, q *db.Queries, row db.Delivery) error {
-	segments, err := q.Segments(ctx, row.ID)
-	if err != nil {
-		return err
-	}
-	sum := slices.MinFunc(segments, func(a, b db.SegmentsRow) int {
-		return slices.Index(worst, gateway.State(a.State)) - slices.Index(worst, gateway.State(b.State))
-	})
-	return q.ReceiveDelivery(ctx, db.ReceiveDeliveryParams{State: sum.State, Why: sum.Why, ID: row.ID})
+	return q.SumUp(ctx, db.SumUpParams{Delivery: id, Forms: []string{}})
 }
 
 // lockWires keeps a receipt and the storing of its send apart: whichever comes

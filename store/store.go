@@ -125,8 +125,22 @@ const deadlockTries = 3
 
 // tx runs f in a transaction, more than once if need be.
 func (s *Store) tx(ctx context.Context, what string, f func(q *db.Queries) error) error {
+	return s.inTx(ctx, what, func(tx pgx.Tx) error { return f(db.New(tx)) })
+}
+
+func (s *Store) inTx(ctx context.Context, what string, f func(tx pgx.Tx) error) error {
+	return retried(what, func() error { return pgx.BeginFunc(ctx, s.pool, f) })
+}
+
+// together runs statements that return nothing in a transaction of one round trip.
+func (s *Store) together(ctx context.Context, what string, f func(q *db.Queries) error) error {
+	return retried(what, func() error { return flush(ctx, s.pool, f) })
+}
+
+// retried repeats a transaction that a deadlock ended.
+func retried(what string, do func() error) error {
 	for try := 1; ; try++ {
-		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return f(db.New(tx)) })
+		err := do()
 		var answer *pgconn.PgError
 		if try < deadlockTries && errors.As(err, &answer) && answer.Code == deadlockDetected {
 			continue
@@ -134,6 +148,32 @@ func (s *Store) tx(ctx context.Context, what string, f func(q *db.Queries) error
 		return fail(what, err)
 	}
 }
+
+// flush sends statements that return nothing in one round trip. Outside a
+// transaction they are one.
+func flush(ctx context.Context, to interface {
+	SendBatch(context.Context, *pgx.Batch) pgx.BatchResults
+}, f func(q *db.Queries) error) error {
+	var p pipeline
+	if err := f(db.New(&p)); err != nil || p.Len() == 0 {
+		return err
+	}
+	return to.SendBatch(ctx, &p.Batch).Close()
+}
+
+// pipeline queues statements. What they would return is lost.
+type pipeline struct{ pgx.Batch }
+
+func (p *pipeline) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	p.Queue(sql, args...)
+	return pgconn.CommandTag{}, nil
+}
+
+func (p *pipeline) Query(context.Context, string, ...any) (pgx.Rows, error) { panic(noResults) }
+func (p *pipeline) QueryRow(context.Context, string, ...any) pgx.Row        { panic(noResults) }
+func (p *pipeline) SendBatch(context.Context, *pgx.Batch) pgx.BatchResults  { panic(noResults) }
+
+const noResults = "a pipeline has no results"
 
 // now is the clock's time in the resolution of the database.
 func (s *Store) now() time.Time { return s.clock.Now().UTC().Truncate(time.Microsecond) }

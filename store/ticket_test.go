@@ -126,9 +126,9 @@ func TestProjectionsConverge(t *testing.T) {
 				rt.Fatal(diff)
 			}
 		}
-		held, err := s.Holding(t.Context(), fmt.Sprint("agent-", number, newest))
-		if err != nil || len(held) != (newest+1)%2 {
-			rt.Fatalf("%v: holding %v at version %d", err, held, newest)
+		m, err := s.Mentionable(t.Context(), fmt.Sprint("agent-", number, newest), true, nil)
+		if err != nil || len(m.Held) != (newest+1)%2 {
+			rt.Fatalf("%v: holding %v at version %d", err, m.Held, newest)
 		}
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"deskbell/store/internal/db"
 	"deskbell/ticket"
 )
@@ -28,65 +30,44 @@ const changes = "deskbell_change"
 // Submit writes a ticket and its key in one transaction. The same scope, key and
 // hash give the same ticket and repeat; another hash gives ErrKeyReused.
 func (s *Store) Submit(ctx context.Context, sub Submission) (t ticket.Ticket, repeat bool, err error) {
-	now := s.now()
-	err = s.tx(ctx, "submit", func(q *db.Queries) (err error) {
-		repeat = false
-		if sub.Key != "" {
-			fresh, err := q.ClaimKey(ctx, db.ClaimKeyParams{Scope: sub.Scope, Key: sub.Key, Hash: sub.Hash, CreatedAt: now})
-			if err != nil {
-				return err
-			}
-			if fresh == 0 {
-				repeat = true
-				t, err = submitted(ctx, q, sub)
-				return err
-			}
-		}
-		t, err = insertTicket(ctx, q, sub.Opening, now)
-		if err != nil || sub.Key == "" {
-			return err
-		}
-		return q.SetKeyTicket(ctx, db.SetKeyTicketParams{Ticket: &t.Number, Scope: sub.Scope, Key: sub.Key})
-	})
+	o := sub.Opening
+	o.CreatedAt = s.now()
+	t = ticket.Ticket{Subject: o.Subject, Body: o.Body, Requester: o.Requester, Group: o.Group,
+		Channel: o.Channel, CreatedAt: o.CreatedAt, Priority: o.Priority, Plan: o.Plan}
+	t.Status = ticket.New
+	doc, err := json.Marshal(t)
 	if err != nil {
-		return ticket.Ticket{}, false, err
+		return ticket.Ticket{}, false, fail("submit", err)
+	}
+	opening, err := json.Marshal(o)
+	if err != nil {
+		return ticket.Ticket{}, false, fail("submit", err)
+	}
+	t.Number, err = s.q.InsertTicket(ctx, db.InsertTicketParams{Scope: sub.Scope, Key: sub.Key, Hash: sub.Hash, Status: string(t.Status),
+		Priority: string(t.Priority), Requester: t.Requester.ID, CreatedAt: t.CreatedAt, Doc: doc, Opening: opening})
+	if errors.Is(err, pgx.ErrNoRows) {
+		t, err = s.submitted(ctx, sub)
+		repeat = true
+	}
+	if err != nil {
+		return ticket.Ticket{}, false, fail("submit", err)
 	}
 	return t, repeat, nil
 }
 
-func submitted(ctx context.Context, q *db.Queries, sub Submission) (ticket.Ticket, error) {
-	key, err := q.Key(ctx, db.KeyParams{Scope: sub.Scope, Key: sub.Key})
+func (s *Store) submitted(ctx context.Context, sub Submission) (ticket.Ticket, error) {
+	key, err := s.q.Key(ctx, db.KeyParams{Scope: sub.Scope, Key: sub.Key})
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
 	if key.Hash != sub.Hash || key.Ticket == nil {
 		return ticket.Ticket{}, ErrKeyReused
 	}
-	row, err := q.Ticket(ctx, *key.Ticket)
+	row, err := s.q.Ticket(ctx, *key.Ticket)
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
 	return decode[ticket.Ticket](row.Doc)
-}
-
-func insertTicket(ctx context.Context, q *db.Queries, o ticket.Opening, now time.Time) (t ticket.Ticket, err error) {
-	if o.Number, err = q.NextNumber(ctx); err != nil {
-		return t, err
-	}
-	o.CreatedAt = now
-	t = ticket.Ticket{Number: o.Number, Subject: o.Subject, Body: o.Body, Requester: o.Requester, Group: o.Group,
-		Channel: o.Channel, CreatedAt: o.CreatedAt, Priority: o.Priority, Plan: o.Plan}
-	t.Status = ticket.New
-	doc, err := json.Marshal(t)
-	if err != nil {
-		return t, err
-	}
-	opening, err := json.Marshal(o)
-	if err != nil {
-		return t, err
-	}
-	return t, q.InsertTicket(ctx, db.InsertTicketParams{Number: o.Number, Status: string(t.Status), Priority: string(t.Priority),
-		Requester: t.Requester.ID, CreatedAt: t.CreatedAt, Doc: doc, Opening: opening})
 }
 
 // Unstarted returns the openings of tickets that were submitted before a time and
@@ -122,27 +103,21 @@ func (s *Store) Project(ctx context.Context, p Projection) error {
 		events.Ats = append(events.Ats, e.At)
 		events.Docs = append(events.Docs, string(line))
 	}
-	return s.tx(ctx, what, func(q *db.Queries) error {
+	return s.together(ctx, what, func(q *db.Queries) error {
 		t := p.Ticket
-		newer, err := q.ProjectTicket(ctx, db.ProjectTicketParams{Number: t.Number, Version: t.Version, Status: string(t.Status),
+		err := q.ProjectTicket(ctx, db.ProjectTicketParams{Number: t.Number, Version: t.Version, Status: string(t.Status),
 			Priority: string(t.Priority), Requester: t.Requester.ID, Assignee: t.Assignee.ID, CreatedAt: t.CreatedAt,
 			Doc: doc, Commands: append([]string{}, p.Commands...)})
 		if err != nil {
 			return err
 		}
-		lines := int64(0)
 		if len(p.Events) > 0 {
-			if lines, err = q.InsertTimeline(ctx, events); err != nil {
+			if err := q.InsertTimeline(ctx, events); err != nil {
 				return err
 			}
 		}
-		if newer > 0 {
-			if err := s.hold(ctx, q, t); err != nil {
-				return err
-			}
-		}
-		if newer+lines == 0 {
-			return nil
+		if err := s.hold(ctx, q, t); err != nil {
+			return err
 		}
 		return q.Notify(ctx, db.NotifyParams{Channel: changes, Payload: "ticket:" + strconv.Itoa(t.Number)})
 	})
@@ -154,11 +129,11 @@ func (s *Store) hold(ctx context.Context, q *db.Queries, t ticket.Ticket) error 
 	if t.Holder(t.Assignee.ID) {
 		holder = t.Assignee.ID
 	}
-	err := q.ClearHolds(ctx, db.ClearHoldsParams{Ticket: t.Number, Holder: holder, Waiting: t.Status == ticket.New})
+	err := q.ClearHolds(ctx, db.ClearHoldsParams{Ticket: t.Number, Version: t.Version, Holder: holder, Waiting: t.Status == ticket.New})
 	if err != nil || holder == "" {
 		return err
 	}
-	return q.SetHold(ctx, db.SetHoldParams{Ticket: t.Number, Person: holder, At: s.now()})
+	return q.SetHold(ctx, db.SetHoldParams{Ticket: t.Number, Version: t.Version, Person: holder, At: s.now()})
 }
 
 // askedFor is how long a take that is under way counts as one. An answer
@@ -169,20 +144,24 @@ const askedFor = 10 * time.Second
 // over. It is false, and nothing is noted, when the person has limit tickets
 // already; a limit of 0 is none.
 func (s *Store) AskHold(ctx context.Context, person string, number, limit int) (ok bool, err error) {
+	const what = "ask for a hold"
 	now := s.now()
-	err = s.tx(ctx, "ask for a hold", func(q *db.Queries) error {
+	ask := db.AskHoldParams{Ticket: number, Person: person, At: now}
+	if limit == 0 {
+		err := s.q.AskHold(ctx, ask)
+		return err == nil, fail(what, err)
+	}
+	err = s.tx(ctx, what, func(q *db.Queries) error {
 		ok = false
-		if limit > 0 {
-			if err := q.LockPerson(ctx, person); err != nil {
-				return err
-			}
-			held, err := q.CountHolds(ctx, db.CountHoldsParams{Person: person, Ticket: number, Since: now.Add(-askedFor)})
-			if err != nil || held >= limit {
-				return err
-			}
+		if err := q.LockPerson(ctx, person); err != nil {
+			return err
+		}
+		held, err := q.CountHolds(ctx, db.CountHoldsParams{Person: person, Ticket: number, Since: now.Add(-askedFor)})
+		if err != nil || held >= limit {
+			return err
 		}
 		ok = true
-		return q.AskHold(ctx, db.AskHoldParams{Ticket: number, Person: person, At: now})
+		return q.AskHold(ctx, ask)
 	})
 	return ok && err == nil, err
 }
@@ -257,22 +236,45 @@ func (s *Store) Tickets(ctx context.Context, f Filter) (list []ticket.Ticket, ne
 }
 
 // Waiting returns the tickets that nobody holds, most urgent first, oldest first
-// within.
+// within, without their bodies, queue, alarms, plan and recent lines.
 func (s *Store) Waiting(ctx context.Context, limit int) ([]ticket.Ticket, error) {
 	docs, err := s.q.Waiting(ctx, limit)
 	return decodeAll[ticket.Ticket]("waiting tickets", docs, err)
 }
 
-// Holding returns the tickets that a person holds, oldest first.
-func (s *Store) Holding(ctx context.Context, person string) ([]ticket.Ticket, error) {
-	docs, err := s.q.Holding(ctx, person)
-	return decodeAll[ticket.Ticket]("held tickets", docs, err)
+// Mentionable is what a person may mean when they speak of a ticket. The tickets
+// have what that needs: number, status, subject, what they wait for, when they were
+// claimed and whether they are offered to a colleague.
+type Mentionable struct {
+	Held    []ticket.Ticket // oldest first; empty for who does not work
+	Waiting []ticket.Ticket // most urgent first; empty for who does not work
+	Own     []ticket.Ticket // that the person asked for, newest first
+	Offered []ticket.Ticket // of the given numbers
 }
 
-// Requests returns the last tickets that a person asked for, newest first.
-func (s *Store) Requests(ctx context.Context, person string, limit int) ([]ticket.Ticket, error) {
-	list, _, err := s.Tickets(ctx, Filter{Requester: person, Limit: limit})
-	return list, err
+// How much a person is taken to mean.
+const (
+	mentionableWaiting = 200
+	mentionableOwn     = 50
+)
+
+// Mentionable returns what a person may mean; offered are the numbers of tickets
+// that were offered to them.
+func (s *Store) Mentionable(ctx context.Context, person string, works bool, offered []int) (m Mentionable, err error) {
+	rows, err := s.q.Mentionable(ctx, db.MentionableParams{Person: person, Works: works, Offered: append([]int{}, offered...), Waiting: mentionableWaiting, Own: mentionableOwn})
+	if err != nil {
+		return m, fail("tickets that may be meant", err)
+	}
+	for _, row := range rows {
+		t := ticket.Ticket{Number: row.Number, Subject: row.Subject}
+		t.Status, t.Waits, t.ClaimedAt = ticket.Status(row.Status), row.Waits, row.ClaimedAt.UTC()
+		if row.Passed {
+			t.Pass = &ticket.Handover{}
+		}
+		list := [...]*[]ticket.Ticket{&m.Held, &m.Waiting, &m.Own, &m.Offered}[row.Kind-1]
+		*list = append(*list, t)
+	}
+	return m, nil
 }
 
 // Counts is how many tickets are open.

@@ -1,94 +1,126 @@
--- name: InsertDelivery :one
-INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, answers)
-VALUES (@key, @channel, @person, @address, @reason, @ticket, @text, @again, @alert, @urgent, @not_before, sqlc.narg(expires), @created_at, @answers)
-ON CONFLICT (key) DO NOTHING RETURNING id;
-
--- name: DeliveryID :one
-SELECT id FROM deliveries WHERE key = @key;
+-- name: InsertDelivery :batchone
+-- An offer leaves at once when the person got none lately, else together with the
+-- next ones; one that would not live so long is not kept.
+WITH before AS (
+    SELECT max(d.not_before) AS last FROM deliveries d
+    WHERE @is_offer::boolean AND d.person = @person::text AND d.channel = @channel::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
+        AND d.state <> 'cancelled' AND d.not_before > @lately::timestamptz AND d.key <> @key::text
+), company AS (
+    SELECT CASE WHEN b.last > @not_before::timestamptz THEN b.last ELSE b.last + @bundle_for::interval END AS leaves FROM before b
+), written AS (
+    INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, answers)
+    SELECT @key, @channel, @person, @address, @reason::text, @ticket::integer, @text::text, @again::text, @alert::boolean, @urgent::boolean,
+        CASE WHEN c.leaves < coalesce(sqlc.narg(expires)::timestamptz, 'infinity') THEN c.leaves ELSE @not_before::timestamptz END,
+        sqlc.narg(expires), @created_at::timestamptz, @answers::text
+    FROM company c
+    ON CONFLICT (key) DO NOTHING RETURNING id
+)
+SELECT w.id, true AS fresh FROM written w
+UNION ALL
+SELECT d.id, false FROM deliveries d WHERE d.key = @key AND NOT EXISTS (SELECT FROM written);
 
 -- name: Answer :one
 SELECT text FROM deliveries WHERE answers = @answers::text AND key NOT LIKE 'busy/%' ORDER BY id LIMIT 1;
-
--- name: Discard :exec
--- What is due but no longer to be sent.
-WITH verdicts AS (
-    SELECT d.id, CASE
-        WHEN d.expires <= @now::timestamptz THEN 'expired'
-        WHEN d.channel = 'sms' AND p.stopped AND d.reason <> 'stop_ok' THEN 'failed'
-        WHEN d.reason IN ('offer', 'reminder', 'offer_bundle', 'page', 'mgr_nobody') AND t.status <> 'new' THEN 'cancelled'
-        END AS state
-    FROM deliveries d
-    LEFT JOIN people p ON p.id = d.person
-    LEFT JOIN tickets t ON t.number = d.ticket
-    WHERE d.channel = @channel AND d.state = 'due'
-)
-UPDATE deliveries SET state = v.state, why = CASE v.state
-    WHEN 'expired' THEN 'not sent in time'
-    WHEN 'failed' THEN 'the person has stopped texts'
-    ELSE 'the ticket is no longer waiting' END
-FROM verdicts v WHERE v.id = deliveries.id AND v.state IS NOT NULL;
 
 -- name: Take :many
 -- Of each address the row that is being sent, else the first, holds up the others.
 -- Rows that wait for their own time hold nobody up, rows that are tried again do;
 -- urgent rows wait for urgent rows only. Windows, because a join of the queue with
--- itself is quadratic in the backlog.
+-- itself is quadratic in the backlog. What is no longer to be sent is returned with
+-- what became of it.
 WITH queue AS (
-    SELECT d.id, d.urgent, d.state = 'due' AND d.not_before <= @now AS ready,
+    SELECT d.id, d.urgent, d.state = 'due' AND (d.not_before <= @now OR d.expires <= @now) AS ready,
+        CASE
+            WHEN d.expires <= @now::timestamptz THEN 'expired'
+            WHEN d.channel = 'sms' AND p.stopped AND d.reason <> 'stop_ok' THEN 'failed'
+            WHEN d.reason IN ('offer', 'reminder', 'offer_bundle', 'page', 'mgr_nobody') AND t.status <> 'new' THEN 'cancelled'
+            ELSE 'sending'
+        END AS verdict,
         row_number() OVER (PARTITION BY d.address ORDER BY d.state = 'sending' DESC, d.id) AS place,
         row_number() OVER (PARTITION BY d.address, d.urgent ORDER BY d.state = 'sending' DESC, d.id) AS place_of_its_kind
     FROM deliveries d
-    WHERE d.channel = @channel AND (d.state = 'sending' OR d.state = 'due' AND (d.not_before <= @now OR d.attempt > 0))
+    LEFT JOIN people p ON p.id = d.person
+    LEFT JOIN tickets t ON t.number = d.ticket
+    WHERE d.channel = @channel AND (d.state = 'sending' OR d.state = 'due' AND (d.not_before <= @now OR d.expires <= @now OR d.attempt > 0))
 ), first AS (
-    SELECT q.id FROM queue q
-    WHERE q.ready AND CASE WHEN q.urgent THEN q.place_of_its_kind ELSE q.place END = 1
+    SELECT q.id, q.verdict FROM queue q
+    WHERE q.ready AND (q.verdict <> 'sending' OR CASE WHEN q.urgent THEN q.place_of_its_kind ELSE q.place END = 1)
     ORDER BY q.urgent DESC, q.id LIMIT @max
 )
-UPDATE deliveries SET state = 'sending', attempt = deliveries.attempt + 1
-WHERE deliveries.id = ANY (ARRAY(SELECT f.id FROM first f)) AND deliveries.state = 'due'
-RETURNING *;
-
--- name: DeliveryForUpdate :one
-SELECT * FROM deliveries WHERE id = @id FOR UPDATE;
+UPDATE deliveries SET state = f.verdict, attempt = deliveries.attempt + CASE f.verdict WHEN 'sending' THEN 1 ELSE 0 END,
+    why = CASE f.verdict
+        WHEN 'expired' THEN 'not sent in time'
+        WHEN 'failed' THEN 'the person has stopped texts'
+        WHEN 'cancelled' THEN 'the ticket is no longer waiting'
+        ELSE deliveries.why END
+FROM first f WHERE f.id = deliveries.id AND deliveries.state = 'due'
+RETURNING deliveries.*;
 
 -- name: SettleDelivery :exec
-UPDATE deliveries SET state = @state, why = @why, not_before = @not_before, repeated = @repeated, sent_at = sqlc.narg(sent_at)
-WHERE id = @id;
+-- What an attempt came to. A fate that is known stays; that a message was sent is
+-- news also when another process took the attempt for lost meanwhile. An alert with
+-- an unknown outcome is sent once more.
+UPDATE deliveries SET
+    state = CASE WHEN @state::text = 'unknown' AND alert AND NOT repeated THEN 'due' ELSE @state END,
+    why = @why,
+    not_before = CASE WHEN @state = 'due' THEN @again_at ELSE not_before END,
+    repeated = repeated OR @state = 'unknown' AND alert,
+    sent_at = CASE WHEN @state = 'sent' OR @state = 'unknown' AND (repeated OR NOT alert) THEN @now::timestamptz ELSE sent_at END
+WHERE id = @id AND (state = 'sending' OR @state = 'sent' AND state IN ('due', 'unknown'));
 
 -- name: SendingIDs :many
 SELECT id FROM deliveries WHERE channel = @channel AND state = 'sending' ORDER BY id;
 
 -- name: InsertSegment :exec
-INSERT INTO segments (delivery, number, channel, wire, norm) VALUES (@delivery, @number, @channel, @wire, @norm);
+-- With the receipts that came before: the first final one counts.
+WITH taken AS (
+    DELETE FROM orphans o
+    WHERE o.channel = (SELECT d.channel FROM deliveries d WHERE d.id = @delivery) AND o.norm = ANY (@forms::text[]) AND o.kept_at >= @since
+    RETURNING *
+), word AS (
+    SELECT t.state, t.why FROM taken t ORDER BY t.state = 'unknown', t.id LIMIT 1
+)
+INSERT INTO segments (delivery, number, channel, wire, norm, state, why)
+SELECT d.id, @number::integer, d.channel, @wire::text, @norm::text, coalesce(w.state, 'sent'), coalesce(w.why, '')
+FROM deliveries d LEFT JOIN word w ON true
+WHERE d.id = @delivery AND d.state = 'sent'
+ON CONFLICT DO NOTHING;
 
--- name: MatchSegment :one
--- The best match: as written, then in the order of the forms; of equals the one
--- that has no receipt yet, then the newest.
-SELECT s.delivery, s.number, s.state FROM segments s
-WHERE s.channel = @channel AND s.norm = ANY (@forms::text[])
-ORDER BY s.wire = @wire DESC, array_position(@forms::text[], s.norm), s.state = 'sent' DESC, s.delivery DESC
-LIMIT 1;
+-- name: LockReceived :exec
+-- Receipts of one message's segments come one after the other.
+SELECT FROM deliveries d
+WHERE d.id IN (SELECT s.delivery FROM segments s WHERE s.channel = @channel AND s.norm = ANY (@forms::text[]))
+ORDER BY d.id FOR UPDATE;
 
--- name: SetSegment :exec
-UPDATE segments SET state = @state, why = @why WHERE delivery = @delivery AND number = @number;
+-- name: Receive :exec
+-- The best match: as written, then in the order of the forms; of equals the one that
+-- has no receipt yet, then the newest. The first final word on a segment counts.
+-- What fits nothing waits for its send to be stored.
+WITH match AS (
+    SELECT s.delivery, s.number FROM segments s
+    WHERE s.channel = @channel AND s.norm = ANY (@forms::text[])
+    ORDER BY s.wire = @wire DESC, array_position(@forms::text[], s.norm), s.state = 'sent' DESC, s.delivery DESC
+    LIMIT 1
+), kept AS (
+    INSERT INTO orphans (channel, wire, norm, state, why, kept_at)
+    SELECT @channel, @wire::text, @norm::text, @state::text, @why::text, @kept_at::timestamptz WHERE NOT EXISTS (SELECT FROM match)
+)
+UPDATE segments SET state = @state, why = @why FROM match m
+WHERE segments.delivery = m.delivery AND segments.number = m.number AND segments.state IN ('sent', 'unknown');
 
--- name: Segments :many
-SELECT state, why FROM segments WHERE delivery = @delivery ORDER BY number;
-
--- name: ReceiveDelivery :exec
-UPDATE deliveries SET state = @state, why = @why WHERE id = @id;
-
--- name: KeepOrphan :exec
-INSERT INTO orphans (channel, wire, norm, state, why, kept_at) VALUES (@channel, @wire, @norm, @state, @why, @kept_at);
+-- name: SumUp :exec
+-- A message's state is that of its worst segment: failed as soon as one is,
+-- delivered when all are.
+UPDATE deliveries SET state = worst.state, why = worst.why FROM (
+    SELECT DISTINCT ON (s.delivery) s.delivery, s.state, s.why FROM segments s
+    WHERE s.delivery = @delivery::bigint
+        OR s.delivery IN (SELECT m.delivery FROM segments m WHERE m.channel = @channel AND m.norm = ANY (@forms::text[]))
+    ORDER BY s.delivery, array_position(ARRAY['failed', 'expired', 'sent', 'unknown', 'delivered'], s.state), s.number
+) worst
+WHERE worst.delivery = deliveries.id AND deliveries.state <> worst.state;
 
 -- name: ForgetOrphans :exec
 DELETE FROM orphans WHERE kept_at < @before;
-
--- name: TakeOrphans :many
-WITH taken AS (
-    DELETE FROM orphans o WHERE o.channel = @channel AND o.norm = ANY (@forms::text[]) AND o.kept_at >= @since RETURNING *
-)
-SELECT state, why FROM taken ORDER BY id;
 
 -- name: FailedAlerts :many
 SELECT id, key, ticket, person, channel, reason, why FROM deliveries
@@ -126,27 +158,23 @@ WHERE name = @name AND holder = @holder AND expires > clock_timestamp();
 -- name: Leases :many
 SELECT name, holder, up_since FROM leases WHERE expires > clock_timestamp() ORDER BY name;
 
--- name: AnyDue :one
-SELECT EXISTS (SELECT FROM deliveries WHERE channel = @channel AND state = 'due' AND (not_before <= @now OR expires <= @now));
-
--- name: LockTaker :exec
-SELECT pg_advisory_xact_lock(hashtextextended('take ' || @channel::text, 0));
-
--- name: LastOffer :one
--- When the last offer to a person left or will leave.
-SELECT max(not_before)::timestamptz AS at FROM deliveries
-WHERE person = @person AND channel = @channel AND reason IN ('offer', 'reminder', 'offer_bundle')
-    AND state <> 'cancelled' AND not_before > @since AND key <> @key
-HAVING max(not_before) IS NOT NULL;
+-- name: Look :one
+-- Whether anything is to be taken, and whether offers that waited for company are
+-- among it.
+SELECT count(*) > 0 AS due,
+    coalesce(bool_or(d.attempt = 0 AND d.reason IN ('offer', 'reminder') AND d.not_before > d.created_at AND d.not_before <= @now), false)::boolean AS company
+FROM deliveries d
+WHERE d.channel = @channel AND d.state = 'due' AND (d.not_before <= @now OR d.expires <= @now);
 
 -- name: Companions :many
--- Offers that waited for company, and found some.
+-- Offers that waited for company, and found some; Take discards the others.
 SELECT d.person, d.address, p.language, max(d.expires)::timestamptz AS expires,
     array_agg(d.id ORDER BY d.id)::bigint[] AS ids, array_agg(d.ticket ORDER BY d.id)::integer[] AS tickets,
     array_agg(t.doc->>'subject' ORDER BY d.id)::text[] AS subjects
 FROM deliveries d JOIN tickets t ON t.number = d.ticket JOIN people p ON p.id = d.person
 WHERE d.channel = @channel AND d.state = 'due' AND d.attempt = 0 AND d.reason IN ('offer', 'reminder')
     AND d.not_before > d.created_at AND d.not_before <= @now
+    AND (d.expires IS NULL OR d.expires > @now) AND t.status = 'new' AND NOT (d.channel = 'sms' AND p.stopped)
 GROUP BY d.person, d.address, p.language HAVING count(*) > 1;
 
 -- name: Bundled :exec

@@ -71,11 +71,12 @@ ON CONFLICT (channel, address) DO UPDATE SET told_at = excluded.told_at WHERE s.
 -- name: Conversation :one
 SELECT doc FROM conversations WHERE person = @person;
 
--- name: OpenConversation :exec
-INSERT INTO conversations (person) VALUES (@person) ON CONFLICT DO NOTHING;
-
--- name: LockConversation :one
-SELECT doc FROM conversations WHERE person = @person FOR UPDATE;
+-- name: LockConversations :many
+-- Opens those that there are none of. The rows of the others are locked in the order
+-- of the people, so that two steps about the same people do not wait for each other.
+INSERT INTO conversations (person) SELECT p FROM unnest(@people::text[]) AS p ORDER BY p
+ON CONFLICT (person) DO UPDATE SET person = excluded.person
+RETURNING person, doc;
 
 -- name: SetConversation :exec
 UPDATE conversations SET doc = @doc WHERE person = @person;
@@ -91,4 +92,4 @@ SELECT pg_advisory_unlock(hashtextextended('sender ' || @sender::text, 0));
 SELECT * FROM people WHERE away_until <= @now ORDER BY position;
 
 -- name: Decide :exec
-UPDATE inbox SET decided = @decided::json WHERE key = @key;
+UPDATE inbox SET decided = @decided::json, state = 'handed over' WHERE key = @key AND state = 'kept';

@@ -6,25 +6,32 @@ ON CONFLICT DO NOTHING;
 -- name: Key :one
 SELECT hash, ticket, status, body FROM idempotency WHERE scope = @scope AND key = @key;
 
--- name: SetKeyTicket :exec
-UPDATE idempotency SET ticket = @ticket WHERE scope = @scope AND key = @key;
-
 -- name: SetKeyResponse :execrows
 UPDATE idempotency SET status = @status, body = @body WHERE scope = @scope AND key = @key;
 
--- name: NextNumber :one
-SELECT nextval('ticket_numbers')::integer AS number;
-
--- name: InsertTicket :exec
+-- name: InsertTicket :one
+-- No row: the key was used before. A number is taken only for a key that looks new.
+WITH next AS (
+    SELECT nextval('ticket_numbers')::integer AS number
+    WHERE NOT EXISTS (SELECT FROM idempotency i WHERE i.scope = @scope::text AND i.key = @key::text AND @key <> '')
+), claimed AS (
+    INSERT INTO idempotency (scope, key, hash, ticket, created_at)
+    SELECT @scope, @key, @hash::text, next.number, @created_at::timestamptz FROM next WHERE @key <> ''
+    ON CONFLICT DO NOTHING RETURNING ticket
+), fresh AS (
+    SELECT next.number FROM next WHERE @key = '' OR EXISTS (SELECT FROM claimed)
+)
 INSERT INTO tickets (number, version, status, priority, requester, assignee, created_at, doc, opening)
-VALUES (@number, 0, @status, @priority, @requester, '', @created_at, @doc, @opening);
+SELECT f.number, 0, @status::text, @priority::text, @requester::text, '', @created_at,
+    @doc::jsonb || jsonb_build_object('number', f.number), @opening::jsonb || jsonb_build_object('number', f.number)
+FROM fresh f RETURNING number;
 
 -- name: Unstarted :many
 SELECT opening FROM tickets
 WHERE version = 0 AND created_at < @before
 ORDER BY created_at, number LIMIT @max;
 
--- name: ProjectTicket :execrows
+-- name: ProjectTicket :exec
 INSERT INTO tickets AS t (number, version, status, priority, requester, assignee, created_at, doc, commands)
 VALUES (@number, @version, @status, @priority, @requester, @assignee, @created_at, @doc, @commands)
 ON CONFLICT (number) DO UPDATE SET
@@ -33,17 +40,21 @@ ON CONFLICT (number) DO UPDATE SET
     doc = excluded.doc, commands = excluded.commands, opening = NULL
 WHERE t.version < excluded.version;
 
--- name: InsertTimeline :execrows
+-- name: InsertTimeline :exec
 INSERT INTO timeline (ticket, seq, at, doc)
 SELECT @ticket, unnest(@seqs::integer[]), unnest(@ats::timestamptz[]), unnest(@docs::text[])::jsonb
 ON CONFLICT DO NOTHING;
 
 -- name: ClearHolds :exec
--- A take that is under way stays counted as long as nobody has the ticket.
-DELETE FROM holds WHERE ticket = @ticket AND person <> @holder AND (state = 'held' OR NOT @waiting::boolean);
+-- As the ticket's newest version has it. A take that is under way stays counted as
+-- long as nobody has the ticket.
+DELETE FROM holds USING tickets t
+WHERE t.number = @ticket AND t.version = @version AND holds.ticket = t.number
+    AND holds.person <> @holder AND (holds.state = 'held' OR NOT @waiting::boolean);
 
 -- name: SetHold :exec
-INSERT INTO holds (ticket, person, state, at) VALUES (@ticket, @person, 'held', @at)
+INSERT INTO holds (ticket, person, state, at)
+SELECT t.number, @person::text, 'held', @at::timestamptz FROM tickets t WHERE t.number = @ticket AND t.version = @version
 ON CONFLICT (ticket, person) DO UPDATE SET state = 'held', at = excluded.at;
 
 -- name: LockPerson :exec
@@ -72,10 +83,27 @@ WHERE number < @below::integer
 ORDER BY number DESC LIMIT @max;
 
 -- name: Waiting :many
-SELECT doc FROM tickets WHERE status = 'new' ORDER BY priority, created_at, number LIMIT @max;
+SELECT (doc - '{body,offers,pages,recent,undo,alarms,plan}'::text[])::jsonb AS doc FROM tickets WHERE status = 'new' ORDER BY priority, created_at, number LIMIT @max;
 
--- name: Holding :many
-SELECT doc FROM tickets WHERE assignee = @person AND status IN ('assigned', 'pending') ORDER BY number;
+-- name: Mentionable :many
+-- The tickets that a person may mean: those they hold, those that wait, the last that
+-- they asked for and those that were offered to them; of each no more than that needs.
+WITH meant AS (
+    (SELECT 1 AS kind, t.* , row_number() OVER (ORDER BY t.number) AS place FROM tickets t
+        WHERE @works::boolean AND t.assignee = @person::text AND t.status IN ('assigned', 'pending'))
+    UNION ALL
+    (SELECT 2, t.*, row_number() OVER (ORDER BY t.priority, t.created_at, t.number) FROM tickets t
+        WHERE @works AND t.status = 'new' ORDER BY t.priority, t.created_at, t.number LIMIT @waiting)
+    UNION ALL
+    (SELECT 3, t.*, row_number() OVER (ORDER BY t.number DESC) FROM tickets t
+        WHERE t.requester = @person ORDER BY t.number DESC LIMIT @own)
+    UNION ALL
+    (SELECT 4, t.*, t.number FROM tickets t WHERE t.number = ANY (@offered::integer[]))
+)
+SELECT kind::integer, number, status,
+    (doc->>'subject')::text AS subject, coalesce(doc->>'waits', '')::text AS waits,
+    coalesce((doc->>'claimed_at')::timestamptz, '0001-01-01 00:00:00+00')::timestamptz AS claimed_at, (doc ? 'pass')::boolean AS passed
+FROM meant ORDER BY kind, place;
 
 -- name: Counts :one
 SELECT count(*) FILTER (WHERE status = 'new')::integer AS new,

@@ -17,6 +17,110 @@ var (
 	ErrBatchAlreadyClosed = errors.New("batch already closed")
 )
 
+const insertDelivery = `-- name: InsertDelivery :batchone
+WITH before AS (
+    SELECT max(d.not_before) AS last FROM deliveries d
+    WHERE $1::boolean AND d.person = $2::text AND d.channel = $3::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
+        AND d.state <> 'cancelled' AND d.not_before > $4::timestamptz AND d.key <> $5::text
+), company AS (
+    SELECT CASE WHEN b.last > $6::timestamptz THEN b.last ELSE b.last + $7::interval END AS leaves FROM before b
+), written AS (
+    INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, answers)
+    SELECT $5, $3, $2, $8, $9::text, $10::integer, $11::text, $12::text, $13::boolean, $14::boolean,
+        CASE WHEN c.leaves < coalesce($15::timestamptz, 'infinity') THEN c.leaves ELSE $6::timestamptz END,
+        $15, $16::timestamptz, $17::text
+    FROM company c
+    ON CONFLICT (key) DO NOTHING RETURNING id
+)
+SELECT w.id, true AS fresh FROM written w
+UNION ALL
+SELECT d.id, false FROM deliveries d WHERE d.key = $5 AND NOT EXISTS (SELECT FROM written)
+`
+
+type InsertDeliveryBatchResults struct {
+	br     pgx.BatchResults
+	tot    int
+	closed bool
+}
+
+type InsertDeliveryParams struct {
+	IsOffer   bool
+	Person    string
+	Channel   string
+	Lately    time.Time
+	Key       string
+	NotBefore time.Time
+	BundleFor time.Duration
+	Address   string
+	Reason    string
+	Ticket    int
+	Text      string
+	Again     string
+	Alert     bool
+	Urgent    bool
+	Expires   *time.Time
+	CreatedAt time.Time
+	Answers   string
+}
+
+type InsertDeliveryRow struct {
+	ID    int64
+	Fresh bool
+}
+
+// An offer leaves at once when the person got none lately, else together with the
+// next ones; one that would not live so long is not kept.
+func (q *Queries) InsertDelivery(ctx context.Context, arg []InsertDeliveryParams) *InsertDeliveryBatchResults {
+	batch := &pgx.Batch{}
+	for _, a := range arg {
+		vals := []interface{}{
+			a.IsOffer,
+			a.Person,
+			a.Channel,
+			a.Lately,
+			a.Key,
+			a.NotBefore,
+			a.BundleFor,
+			a.Address,
+			a.Reason,
+			a.Ticket,
+			a.Text,
+			a.Again,
+			a.Alert,
+			a.Urgent,
+			a.Expires,
+			a.CreatedAt,
+			a.Answers,
+		}
+		batch.Queue(insertDelivery, vals...)
+	}
+	br := q.db.SendBatch(ctx, batch)
+	return &InsertDeliveryBatchResults{br, len(arg), false}
+}
+
+func (b *InsertDeliveryBatchResults) QueryRow(f func(int, InsertDeliveryRow, error)) {
+	defer b.br.Close()
+	for t := 0; t < b.tot; t++ {
+		var i InsertDeliveryRow
+		if b.closed {
+			if f != nil {
+				f(t, i, ErrBatchAlreadyClosed)
+			}
+			continue
+		}
+		row := b.br.QueryRow()
+		err := row.Scan(&i.ID, &i.Fresh)
+		if f != nil {
+			f(t, i, err)
+		}
+	}
+}
+
+func (b *InsertDeliveryBatchResults) Close() error {
+	b.closed = true
+	return b.br.Close()
+}
+
 const keepMessage = `-- name: KeepMessage :batchone
 WITH newest AS (
     SELECT i.key, i.ordinal, i.confirmed_at, i.kept_at FROM inbox i

@@ -45,22 +45,6 @@ func (q *Queries) Answer(ctx context.Context, answers string) (string, error) {
 	return text, err
 }
 
-const anyDue = `-- name: AnyDue :one
-SELECT EXISTS (SELECT FROM deliveries WHERE channel = $1 AND state = 'due' AND (not_before <= $2 OR expires <= $2))
-`
-
-type AnyDueParams struct {
-	Channel string
-	Now     time.Time
-}
-
-func (q *Queries) AnyDue(ctx context.Context, arg AnyDueParams) (bool, error) {
-	row := q.db.QueryRow(ctx, anyDue, arg.Channel, arg.Now)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
-}
-
 const backlog = `-- name: Backlog :many
 SELECT channel, count(*)::integer AS due FROM deliveries WHERE state = 'due' AND not_before <= $1 GROUP BY channel
 `
@@ -106,6 +90,7 @@ SELECT d.person, d.address, p.language, max(d.expires)::timestamptz AS expires,
 FROM deliveries d JOIN tickets t ON t.number = d.ticket JOIN people p ON p.id = d.person
 WHERE d.channel = $1 AND d.state = 'due' AND d.attempt = 0 AND d.reason IN ('offer', 'reminder')
     AND d.not_before > d.created_at AND d.not_before <= $2
+    AND (d.expires IS NULL OR d.expires > $2) AND t.status = 'new' AND NOT (d.channel = 'sms' AND p.stopped)
 GROUP BY d.person, d.address, p.language HAVING count(*) > 1
 `
 
@@ -124,7 +109,7 @@ type CompanionsRow struct {
 	Subjects []string
 }
 
-// Offers that waited for company, and found some.
+// Offers that waited for company, and found some; Take discards the others.
 func (q *Queries) Companions(ctx context.Context, arg CompanionsParams) ([]CompanionsRow, error) {
 	rows, err := q.db.Query(ctx, companions, arg.Channel, arg.Now)
 	if err != nil {
@@ -151,80 +136,6 @@ func (q *Queries) Companions(ctx context.Context, arg CompanionsParams) ([]Compa
 		return nil, err
 	}
 	return items, nil
-}
-
-const deliveryForUpdate = `-- name: DeliveryForUpdate :one
-SELECT id, key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, state, attempt, repeated, sent_at, why, reported, answers, created_at FROM deliveries WHERE id = $1 FOR UPDATE
-`
-
-func (q *Queries) DeliveryForUpdate(ctx context.Context, id int64) (Delivery, error) {
-	row := q.db.QueryRow(ctx, deliveryForUpdate, id)
-	var i Delivery
-	err := row.Scan(
-		&i.ID,
-		&i.Key,
-		&i.Channel,
-		&i.Person,
-		&i.Address,
-		&i.Reason,
-		&i.Ticket,
-		&i.Text,
-		&i.Again,
-		&i.Alert,
-		&i.Urgent,
-		&i.NotBefore,
-		&i.Expires,
-		&i.State,
-		&i.Attempt,
-		&i.Repeated,
-		&i.SentAt,
-		&i.Why,
-		&i.Reported,
-		&i.Answers,
-		&i.CreatedAt,
-	)
-	return i, err
-}
-
-const deliveryID = `-- name: DeliveryID :one
-SELECT id FROM deliveries WHERE key = $1
-`
-
-func (q *Queries) DeliveryID(ctx context.Context, key string) (int64, error) {
-	row := q.db.QueryRow(ctx, deliveryID, key)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
-}
-
-const discard = `-- name: Discard :exec
-WITH verdicts AS (
-    SELECT d.id, CASE
-        WHEN d.expires <= $1::timestamptz THEN 'expired'
-        WHEN d.channel = 'sms' AND p.stopped AND d.reason <> 'stop_ok' THEN 'failed'
-        WHEN d.reason IN ('offer', 'reminder', 'offer_bundle', 'page', 'mgr_nobody') AND t.status <> 'new' THEN 'cancelled'
-        END AS state
-    FROM deliveries d
-    LEFT JOIN people p ON p.id = d.person
-    LEFT JOIN tickets t ON t.number = d.ticket
-    WHERE d.channel = $2 AND d.state = 'due'
-)
-UPDATE deliveries SET state = v.state, why = CASE v.state
-    WHEN 'expired' THEN 'not sent in time'
-    WHEN 'failed' THEN 'the person has stopped texts'
-    ELSE 'the ticket is no longer waiting' END
-FROM verdicts v WHERE v.id = deliveries.id AND v.state IS NOT NULL
-`
-
-type DiscardParams struct {
-	Now     time.Time
-	Channel string
-}
-
-// What is due but no longer to be sent.
-func (q *Queries) Discard(ctx context.Context, arg DiscardParams) error {
-	_, err := q.db.Exec(ctx, discard, arg.Now, arg.Channel)
-	return err
 }
 
 const failedAlerts = `-- name: FailedAlerts :many
@@ -316,124 +227,41 @@ func (q *Queries) ForgetOrphans(ctx context.Context, before time.Time) error {
 	return err
 }
 
-const insertDelivery = `-- name: InsertDelivery :one
-INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, answers)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-ON CONFLICT (key) DO NOTHING RETURNING id
-`
-
-type InsertDeliveryParams struct {
-	Key       string
-	Channel   string
-	Person    string
-	Address   string
-	Reason    string
-	Ticket    int
-	Text      string
-	Again     string
-	Alert     bool
-	Urgent    bool
-	NotBefore time.Time
-	Expires   *time.Time
-	CreatedAt time.Time
-	Answers   string
-}
-
-func (q *Queries) InsertDelivery(ctx context.Context, arg InsertDeliveryParams) (int64, error) {
-	row := q.db.QueryRow(ctx, insertDelivery,
-		arg.Key,
-		arg.Channel,
-		arg.Person,
-		arg.Address,
-		arg.Reason,
-		arg.Ticket,
-		arg.Text,
-		arg.Again,
-		arg.Alert,
-		arg.Urgent,
-		arg.NotBefore,
-		arg.Expires,
-		arg.CreatedAt,
-		arg.Answers,
-	)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
-}
-
 const insertSegment = `-- name: InsertSegment :exec
-INSERT INTO segments (delivery, number, channel, wire, norm) VALUES ($1, $2, $3, $4, $5)
+WITH taken AS (
+    DELETE FROM orphans o
+    WHERE o.channel = (SELECT d.channel FROM deliveries d WHERE d.id = $4) AND o.norm = ANY ($5::text[]) AND o.kept_at >= $6
+    RETURNING id, channel, wire, norm, state, why, kept_at
+), word AS (
+    SELECT t.state, t.why FROM taken t ORDER BY t.state = 'unknown', t.id LIMIT 1
+)
+INSERT INTO segments (delivery, number, channel, wire, norm, state, why)
+SELECT d.id, $1::integer, d.channel, $2::text, $3::text, coalesce(w.state, 'sent'), coalesce(w.why, '')
+FROM deliveries d LEFT JOIN word w ON true
+WHERE d.id = $4 AND d.state = 'sent'
+ON CONFLICT DO NOTHING
 `
 
 type InsertSegmentParams struct {
-	Delivery int64
 	Number   int
-	Channel  string
 	Wire     string
 	Norm     string
+	Delivery int64
+	Forms    []string
+	Since    time.Time
 }
 
+// With the receipts that came before: the first final one counts.
 func (q *Queries) InsertSegment(ctx context.Context, arg InsertSegmentParams) error {
 	_, err := q.db.Exec(ctx, insertSegment,
-		arg.Delivery,
 		arg.Number,
-		arg.Channel,
 		arg.Wire,
 		arg.Norm,
-	)
-	return err
-}
-
-const keepOrphan = `-- name: KeepOrphan :exec
-INSERT INTO orphans (channel, wire, norm, state, why, kept_at) VALUES ($1, $2, $3, $4, $5, $6)
-`
-
-type KeepOrphanParams struct {
-	Channel string
-	Wire    string
-	Norm    string
-	State   string
-	Why     string
-	KeptAt  time.Time
-}
-
-func (q *Queries) KeepOrphan(ctx context.Context, arg KeepOrphanParams) error {
-	_, err := q.db.Exec(ctx, keepOrphan,
-		arg.Channel,
-		arg.Wire,
-		arg.Norm,
-		arg.State,
-		arg.Why,
-		arg.KeptAt,
-	)
-	return err
-}
-
-const lastOffer = `-- name: LastOffer :one
-SELECT max(not_before)::timestamptz AS at FROM deliveries
-WHERE person = $1 AND channel = $2 AND reason IN ('offer', 'reminder', 'offer_bundle')
-    AND state <> 'cancelled' AND not_before > $3 AND key <> $4
-HAVING max(not_before) IS NOT NULL
-`
-
-type LastOfferParams struct {
-	Person  string
-	Channel string
-	Since   time.Time
-	Key     string
-}
-
-// When the last offer to a person left or will leave.
-func (q *Queries) LastOffer(ctx context.Context, arg LastOfferParams) (time.Time, error) {
-	row := q.db.QueryRow(ctx, lastOffer,
-		arg.Person,
-		arg.Channel,
+		arg.Delivery,
+		arg.Forms,
 		arg.Since,
-		arg.Key,
 	)
-	var at time.Time
-	err := row.Scan(&at)
-	return at, err
+	return err
 }
 
 const lastReason = `-- name: LastReason :one
@@ -485,40 +313,46 @@ func (q *Queries) Leases(ctx context.Context) ([]LeasesRow, error) {
 	return items, nil
 }
 
-const lockTaker = `-- name: LockTaker :exec
-SELECT pg_advisory_xact_lock(hashtextextended('take ' || $1::text, 0))
+const lockReceived = `-- name: LockReceived :exec
+SELECT FROM deliveries d
+WHERE d.id IN (SELECT s.delivery FROM segments s WHERE s.channel = $1 AND s.norm = ANY ($2::text[]))
+ORDER BY d.id FOR UPDATE
 `
 
-func (q *Queries) LockTaker(ctx context.Context, channel string) error {
-	_, err := q.db.Exec(ctx, lockTaker, channel)
+type LockReceivedParams struct {
+	Channel string
+	Forms   []string
+}
+
+// Receipts of one message's segments come one after the other.
+func (q *Queries) LockReceived(ctx context.Context, arg LockReceivedParams) error {
+	_, err := q.db.Exec(ctx, lockReceived, arg.Channel, arg.Forms)
 	return err
 }
 
-const matchSegment = `-- name: MatchSegment :one
-SELECT s.delivery, s.number, s.state FROM segments s
-WHERE s.channel = $1 AND s.norm = ANY ($2::text[])
-ORDER BY s.wire = $3 DESC, array_position($2::text[], s.norm), s.state = 'sent' DESC, s.delivery DESC
-LIMIT 1
+const look = `-- name: Look :one
+SELECT count(*) > 0 AS due,
+    coalesce(bool_or(d.attempt = 0 AND d.reason IN ('offer', 'reminder') AND d.not_before > d.created_at AND d.not_before <= $1), false)::boolean AS company
+FROM deliveries d
+WHERE d.channel = $2 AND d.state = 'due' AND (d.not_before <= $1 OR d.expires <= $1)
 `
 
-type MatchSegmentParams struct {
+type LookParams struct {
+	Now     time.Time
 	Channel string
-	Forms   []string
-	Wire    string
 }
 
-type MatchSegmentRow struct {
-	Delivery int64
-	Number   int
-	State    string
+type LookRow struct {
+	Due     bool
+	Company bool
 }
 
-// The best match: as written, then in the order of the forms; of equals the one
-// that has no receipt yet, then the newest.
-func (q *Queries) MatchSegment(ctx context.Context, arg MatchSegmentParams) (MatchSegmentRow, error) {
-	row := q.db.QueryRow(ctx, matchSegment, arg.Channel, arg.Forms, arg.Wire)
-	var i MatchSegmentRow
-	err := row.Scan(&i.Delivery, &i.Number, &i.State)
+// Whether anything is to be taken, and whether offers that waited for company are
+// among it.
+func (q *Queries) Look(ctx context.Context, arg LookParams) (LookRow, error) {
+	row := q.db.QueryRow(ctx, look, arg.Now, arg.Channel)
+	var i LookRow
+	err := row.Scan(&i.Due, &i.Company)
 	return i, err
 }
 
@@ -540,18 +374,43 @@ func (q *Queries) Quoted(ctx context.Context, arg QuotedParams) (int, error) {
 	return ticket, err
 }
 
-const receiveDelivery = `-- name: ReceiveDelivery :exec
-UPDATE deliveries SET state = $1, why = $2 WHERE id = $3
+const receive = `-- name: Receive :exec
+WITH match AS (
+    SELECT s.delivery, s.number FROM segments s
+    WHERE s.channel = $3 AND s.norm = ANY ($4::text[])
+    ORDER BY s.wire = $5 DESC, array_position($4::text[], s.norm), s.state = 'sent' DESC, s.delivery DESC
+    LIMIT 1
+), kept AS (
+    INSERT INTO orphans (channel, wire, norm, state, why, kept_at)
+    SELECT $3, $5::text, $6::text, $1::text, $2::text, $7::timestamptz WHERE NOT EXISTS (SELECT FROM match)
+)
+UPDATE segments SET state = $1, why = $2 FROM match m
+WHERE segments.delivery = m.delivery AND segments.number = m.number AND segments.state IN ('sent', 'unknown')
 `
 
-type ReceiveDeliveryParams struct {
-	State string
-	Why   string
-	ID    int64
+type ReceiveParams struct {
+	State   string
+	Why     string
+	Channel string
+	Forms   []string
+	Wire    string
+	Norm    string
+	KeptAt  time.Time
 }
 
-func (q *Queries) ReceiveDelivery(ctx context.Context, arg ReceiveDeliveryParams) error {
-	_, err := q.db.Exec(ctx, receiveDelivery, arg.State, arg.Why, arg.ID)
+// The best match: as written, then in the order of the forms; of equals the one that
+// has no receipt yet, then the newest. The first final word on a segment counts.
+// What fits nothing waits for its send to be stored.
+func (q *Queries) Receive(ctx context.Context, arg ReceiveParams) error {
+	_, err := q.db.Exec(ctx, receive,
+		arg.State,
+		arg.Why,
+		arg.Channel,
+		arg.Forms,
+		arg.Wire,
+		arg.Norm,
+		arg.KeptAt,
+	)
 	return err
 }
 
@@ -577,35 +436,6 @@ UPDATE deliveries SET reported = true WHERE id = $1
 func (q *Queries) Reported(ctx context.Context, id int64) error {
 	_, err := q.db.Exec(ctx, reported, id)
 	return err
-}
-
-const segments = `-- name: Segments :many
-SELECT state, why FROM segments WHERE delivery = $1 ORDER BY number
-`
-
-type SegmentsRow struct {
-	State string
-	Why   string
-}
-
-func (q *Queries) Segments(ctx context.Context, delivery int64) ([]SegmentsRow, error) {
-	rows, err := q.db.Query(ctx, segments, delivery)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SegmentsRow
-	for rows.Next() {
-		var i SegmentsRow
-		if err := rows.Scan(&i.State, &i.Why); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const sendingIDs = `-- name: SendingIDs :many
@@ -648,68 +478,89 @@ func (q *Queries) SetLink(ctx context.Context, arg SetLinkParams) error {
 	return err
 }
 
-const setSegment = `-- name: SetSegment :exec
-UPDATE segments SET state = $1, why = $2 WHERE delivery = $3 AND number = $4
-`
-
-type SetSegmentParams struct {
-	State    string
-	Why      string
-	Delivery int64
-	Number   int
-}
-
-func (q *Queries) SetSegment(ctx context.Context, arg SetSegmentParams) error {
-	_, err := q.db.Exec(ctx, setSegment,
-		arg.State,
-		arg.Why,
-		arg.Delivery,
-		arg.Number,
-	)
-	return err
-}
-
 const settleDelivery = `-- name: SettleDelivery :exec
-UPDATE deliveries SET state = $1, why = $2, not_before = $3, repeated = $4, sent_at = $5
-WHERE id = $6
+UPDATE deliveries SET
+    state = CASE WHEN $1::text = 'unknown' AND alert AND NOT repeated THEN 'due' ELSE $1 END,
+    why = $2,
+    not_before = CASE WHEN $1 = 'due' THEN $3 ELSE not_before END,
+    repeated = repeated OR $1 = 'unknown' AND alert,
+    sent_at = CASE WHEN $1 = 'sent' OR $1 = 'unknown' AND (repeated OR NOT alert) THEN $4::timestamptz ELSE sent_at END
+WHERE id = $5 AND (state = 'sending' OR $1 = 'sent' AND state IN ('due', 'unknown'))
 `
 
 type SettleDeliveryParams struct {
-	State     string
-	Why       string
-	NotBefore time.Time
-	Repeated  bool
-	SentAt    *time.Time
-	ID        int64
+	State   string
+	Why     string
+	AgainAt time.Time
+	Now     time.Time
+	ID      int64
 }
 
+// What an attempt came to. A fate that is known stays; that a message was sent is
+// news also when another process took the attempt for lost meanwhile. An alert with
+// an unknown outcome is sent once more.
 func (q *Queries) SettleDelivery(ctx context.Context, arg SettleDeliveryParams) error {
 	_, err := q.db.Exec(ctx, settleDelivery,
 		arg.State,
 		arg.Why,
-		arg.NotBefore,
-		arg.Repeated,
-		arg.SentAt,
+		arg.AgainAt,
+		arg.Now,
 		arg.ID,
 	)
 	return err
 }
 
+const sumUp = `-- name: SumUp :exec
+UPDATE deliveries SET state = worst.state, why = worst.why FROM (
+    SELECT DISTINCT ON (s.delivery) s.delivery, s.state, s.why FROM segments s
+    WHERE s.delivery = $1::bigint
+        OR s.delivery IN (SELECT m.delivery FROM segments m WHERE m.channel = $2 AND m.norm = ANY ($3::text[]))
+    ORDER BY s.delivery, array_position(ARRAY['failed', 'expired', 'sent', 'unknown', 'delivered'], s.state), s.number
+) worst
+WHERE worst.delivery = deliveries.id AND deliveries.state <> worst.state
+`
+
+type SumUpParams struct {
+	Delivery int64
+	Channel  string
+	Forms    []string
+}
+
+// A message's state is that of its worst segment: failed as soon as one is,
+// delivered when all are.
+func (q *Queries) SumUp(ctx context.Context, arg SumUpParams) error {
+	_, err := q.db.Exec(ctx, sumUp, arg.Delivery, arg.Channel, arg.Forms)
+	return err
+}
+
 const take = `-- name: Take :many
 WITH queue AS (
-    SELECT d.id, d.urgent, d.state = 'due' AND d.not_before <= $1 AS ready,
+    SELECT d.id, d.urgent, d.state = 'due' AND (d.not_before <= $1 OR d.expires <= $1) AS ready,
+        CASE
+            WHEN d.expires <= $1::timestamptz THEN 'expired'
+            WHEN d.channel = 'sms' AND p.stopped AND d.reason <> 'stop_ok' THEN 'failed'
+            WHEN d.reason IN ('offer', 'reminder', 'offer_bundle', 'page', 'mgr_nobody') AND t.status <> 'new' THEN 'cancelled'
+            ELSE 'sending'
+        END AS verdict,
         row_number() OVER (PARTITION BY d.address ORDER BY d.state = 'sending' DESC, d.id) AS place,
         row_number() OVER (PARTITION BY d.address, d.urgent ORDER BY d.state = 'sending' DESC, d.id) AS place_of_its_kind
     FROM deliveries d
-    WHERE d.channel = $2 AND (d.state = 'sending' OR d.state = 'due' AND (d.not_before <= $1 OR d.attempt > 0))
+    LEFT JOIN people p ON p.id = d.person
+    LEFT JOIN tickets t ON t.number = d.ticket
+    WHERE d.channel = $2 AND (d.state = 'sending' OR d.state = 'due' AND (d.not_before <= $1 OR d.expires <= $1 OR d.attempt > 0))
 ), first AS (
-    SELECT q.id FROM queue q
-    WHERE q.ready AND CASE WHEN q.urgent THEN q.place_of_its_kind ELSE q.place END = 1
+    SELECT q.id, q.verdict FROM queue q
+    WHERE q.ready AND (q.verdict <> 'sending' OR CASE WHEN q.urgent THEN q.place_of_its_kind ELSE q.place END = 1)
     ORDER BY q.urgent DESC, q.id LIMIT $3
 )
-UPDATE deliveries SET state = 'sending', attempt = deliveries.attempt + 1
-WHERE deliveries.id = ANY (ARRAY(SELECT f.id FROM first f)) AND deliveries.state = 'due'
-RETURNING id, key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, state, attempt, repeated, sent_at, why, reported, answers, created_at
+UPDATE deliveries SET state = f.verdict, attempt = deliveries.attempt + CASE f.verdict WHEN 'sending' THEN 1 ELSE 0 END,
+    why = CASE f.verdict
+        WHEN 'expired' THEN 'not sent in time'
+        WHEN 'failed' THEN 'the person has stopped texts'
+        WHEN 'cancelled' THEN 'the ticket is no longer waiting'
+        ELSE deliveries.why END
+FROM first f WHERE f.id = deliveries.id AND deliveries.state = 'due'
+RETURNING deliveries.id, deliveries.key, deliveries.channel, deliveries.person, deliveries.address, deliveries.reason, deliveries.ticket, deliveries.text, deliveries.again, deliveries.alert, deliveries.urgent, deliveries.not_before, deliveries.expires, deliveries.state, deliveries.attempt, deliveries.repeated, deliveries.sent_at, deliveries.why, deliveries.reported, deliveries.answers, deliveries.created_at
 `
 
 type TakeParams struct {
@@ -721,7 +572,8 @@ type TakeParams struct {
 // Of each address the row that is being sent, else the first, holds up the others.
 // Rows that wait for their own time hold nobody up, rows that are tried again do;
 // urgent rows wait for urgent rows only. Windows, because a join of the queue with
-// itself is quadratic in the backlog.
+// itself is quadratic in the backlog. What is no longer to be sent is returned with
+// what became of it.
 func (q *Queries) Take(ctx context.Context, arg TakeParams) ([]Delivery, error) {
 	rows, err := q.db.Query(ctx, take, arg.Now, arg.Channel, arg.Max)
 	if err != nil {
@@ -754,44 +606,6 @@ func (q *Queries) Take(ctx context.Context, arg TakeParams) ([]Delivery, error) 
 			&i.Answers,
 			&i.CreatedAt,
 		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const takeOrphans = `-- name: TakeOrphans :many
-WITH taken AS (
-    DELETE FROM orphans o WHERE o.channel = $1 AND o.norm = ANY ($2::text[]) AND o.kept_at >= $3 RETURNING id, channel, wire, norm, state, why, kept_at
-)
-SELECT state, why FROM taken ORDER BY id
-`
-
-type TakeOrphansParams struct {
-	Channel string
-	Forms   []string
-	Since   time.Time
-}
-
-type TakeOrphansRow struct {
-	State string
-	Why   string
-}
-
-func (q *Queries) TakeOrphans(ctx context.Context, arg TakeOrphansParams) ([]TakeOrphansRow, error) {
-	rows, err := q.db.Query(ctx, takeOrphans, arg.Channel, arg.Forms, arg.Since)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []TakeOrphansRow
-	for rows.Next() {
-		var i TakeOrphansRow
-		if err := rows.Scan(&i.State, &i.Why); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -86,7 +86,7 @@ func (q *Queries) Cursor(ctx context.Context, channel string) (CursorRow, error)
 }
 
 const decide = `-- name: Decide :exec
-UPDATE inbox SET decided = $1::json WHERE key = $2
+UPDATE inbox SET decided = $1::json, state = 'handed over' WHERE key = $2 AND state = 'kept'
 `
 
 type DecideParams struct {
@@ -141,15 +141,32 @@ func (q *Queries) Inbound(ctx context.Context, key string) (InboundRow, error) {
 	return i, err
 }
 
-const lockConversation = `-- name: LockConversation :one
-SELECT doc FROM conversations WHERE person = $1 FOR UPDATE
+const lockConversations = `-- name: LockConversations :many
+INSERT INTO conversations (person) SELECT p FROM unnest($1::text[]) AS p ORDER BY p
+ON CONFLICT (person) DO UPDATE SET person = excluded.person
+RETURNING person, doc
 `
 
-func (q *Queries) LockConversation(ctx context.Context, person string) ([]byte, error) {
-	row := q.db.QueryRow(ctx, lockConversation, person)
-	var doc []byte
-	err := row.Scan(&doc)
-	return doc, err
+// Opens those that there are none of. The rows of the others are locked in the order
+// of the people, so that two steps about the same people do not wait for each other.
+func (q *Queries) LockConversations(ctx context.Context, people []string) ([]Conversation, error) {
+	rows, err := q.db.Query(ctx, lockConversations, people)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Conversation
+	for rows.Next() {
+		var i Conversation
+		if err := rows.Scan(&i.Person, &i.Doc); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const lockKeys = `-- name: LockKeys :exec
@@ -185,15 +202,6 @@ func (q *Queries) MeetStranger(ctx context.Context, arg MeetStrangerParams) (int
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const openConversation = `-- name: OpenConversation :exec
-INSERT INTO conversations (person) VALUES ($1) ON CONFLICT DO NOTHING
-`
-
-func (q *Queries) OpenConversation(ctx context.Context, person string) error {
-	_, err := q.db.Exec(ctx, openConversation, person)
-	return err
 }
 
 const parts = `-- name: Parts :many

@@ -8,6 +8,11 @@ import (
 	"time"
 )
 
+type Conversation struct {
+	Person string
+	Doc    []byte
+}
+
 type Delivery struct {
 	ID        int64
 	Key       string

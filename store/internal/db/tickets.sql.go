@@ -77,18 +77,27 @@ func (q *Queries) ClaimKey(ctx context.Context, arg ClaimKeyParams) (int64, erro
 }
 
 const clearHolds = `-- name: ClearHolds :exec
-DELETE FROM holds WHERE ticket = $1 AND person <> $2 AND (state = 'held' OR NOT $3::boolean)
+DELETE FROM holds USING tickets t
+WHERE t.number = $1 AND t.version = $2 AND holds.ticket = t.number
+    AND holds.person <> $3 AND (holds.state = 'held' OR NOT $4::boolean)
 `
 
 type ClearHoldsParams struct {
 	Ticket  int
+	Version int
 	Holder  string
 	Waiting bool
 }
 
-// A take that is under way stays counted as long as nobody has the ticket.
+// As the ticket's newest version has it. A take that is under way stays counted as
+// long as nobody has the ticket.
 func (q *Queries) ClearHolds(ctx context.Context, arg ClearHoldsParams) error {
-	_, err := q.db.Exec(ctx, clearHolds, arg.Ticket, arg.Holder, arg.Waiting)
+	_, err := q.db.Exec(ctx, clearHolds,
+		arg.Ticket,
+		arg.Version,
+		arg.Holder,
+		arg.Waiting,
+	)
 	return err
 }
 
@@ -137,59 +146,54 @@ func (q *Queries) Counts(ctx context.Context) (CountsRow, error) {
 	return i, err
 }
 
-const holding = `-- name: Holding :many
-SELECT doc FROM tickets WHERE assignee = $1 AND status IN ('assigned', 'pending') ORDER BY number
-`
-
-func (q *Queries) Holding(ctx context.Context, person string) ([][]byte, error) {
-	rows, err := q.db.Query(ctx, holding, person)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items [][]byte
-	for rows.Next() {
-		var doc []byte
-		if err := rows.Scan(&doc); err != nil {
-			return nil, err
-		}
-		items = append(items, doc)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const insertTicket = `-- name: InsertTicket :exec
+const insertTicket = `-- name: InsertTicket :one
+WITH next AS (
+    SELECT nextval('ticket_numbers')::integer AS number
+    WHERE NOT EXISTS (SELECT FROM idempotency i WHERE i.scope = $7::text AND i.key = $8::text AND $8 <> '')
+), claimed AS (
+    INSERT INTO idempotency (scope, key, hash, ticket, created_at)
+    SELECT $7, $8, $9::text, next.number, $4::timestamptz FROM next WHERE $8 <> ''
+    ON CONFLICT DO NOTHING RETURNING ticket
+), fresh AS (
+    SELECT next.number FROM next WHERE $8 = '' OR EXISTS (SELECT FROM claimed)
+)
 INSERT INTO tickets (number, version, status, priority, requester, assignee, created_at, doc, opening)
-VALUES ($1, 0, $2, $3, $4, '', $5, $6, $7)
+SELECT f.number, 0, $1::text, $2::text, $3::text, '', $4,
+    $5::jsonb || jsonb_build_object('number', f.number), $6::jsonb || jsonb_build_object('number', f.number)
+FROM fresh f RETURNING number
 `
 
 type InsertTicketParams struct {
-	Number    int
 	Status    string
 	Priority  string
 	Requester string
 	CreatedAt time.Time
 	Doc       []byte
 	Opening   []byte
+	Scope     string
+	Key       string
+	Hash      string
 }
 
-func (q *Queries) InsertTicket(ctx context.Context, arg InsertTicketParams) error {
-	_, err := q.db.Exec(ctx, insertTicket,
-		arg.Number,
+// No row: the key was used before. A number is taken only for a key that looks new.
+func (q *Queries) InsertTicket(ctx context.Context, arg InsertTicketParams) (int, error) {
+	row := q.db.QueryRow(ctx, insertTicket,
 		arg.Status,
 		arg.Priority,
 		arg.Requester,
 		arg.CreatedAt,
 		arg.Doc,
 		arg.Opening,
+		arg.Scope,
+		arg.Key,
+		arg.Hash,
 	)
-	return err
+	var number int
+	err := row.Scan(&number)
+	return number, err
 }
 
-const insertTimeline = `-- name: InsertTimeline :execrows
+const insertTimeline = `-- name: InsertTimeline :exec
 INSERT INTO timeline (ticket, seq, at, doc)
 SELECT $1, unnest($2::integer[]), unnest($3::timestamptz[]), unnest($4::text[])::jsonb
 ON CONFLICT DO NOTHING
@@ -202,17 +206,14 @@ type InsertTimelineParams struct {
 	Docs   []string
 }
 
-func (q *Queries) InsertTimeline(ctx context.Context, arg InsertTimelineParams) (int64, error) {
-	result, err := q.db.Exec(ctx, insertTimeline,
+func (q *Queries) InsertTimeline(ctx context.Context, arg InsertTimelineParams) error {
+	_, err := q.db.Exec(ctx, insertTimeline,
 		arg.Ticket,
 		arg.Seqs,
 		arg.Ats,
 		arg.Docs,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	return err
 }
 
 const key = `-- name: Key :one
@@ -252,15 +253,77 @@ func (q *Queries) LockPerson(ctx context.Context, id string) error {
 	return err
 }
 
-const nextNumber = `-- name: NextNumber :one
-SELECT nextval('ticket_numbers')::integer AS number
+const mentionable = `-- name: Mentionable :many
+WITH meant AS (
+    (SELECT 1 AS kind, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands , row_number() OVER (ORDER BY t.number) AS place FROM tickets t
+        WHERE $1::boolean AND t.assignee = $2::text AND t.status IN ('assigned', 'pending'))
+    UNION ALL
+    (SELECT 2, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, row_number() OVER (ORDER BY t.priority, t.created_at, t.number) FROM tickets t
+        WHERE $1 AND t.status = 'new' ORDER BY t.priority, t.created_at, t.number LIMIT $3)
+    UNION ALL
+    (SELECT 3, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, row_number() OVER (ORDER BY t.number DESC) FROM tickets t
+        WHERE t.requester = $2 ORDER BY t.number DESC LIMIT $4)
+    UNION ALL
+    (SELECT 4, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.number FROM tickets t WHERE t.number = ANY ($5::integer[]))
+)
+SELECT kind::integer, number, status,
+    (doc->>'subject')::text AS subject, coalesce(doc->>'waits', '')::text AS waits,
+    coalesce((doc->>'claimed_at')::timestamptz, '0001-01-01 00:00:00+00')::timestamptz AS claimed_at, (doc ? 'pass')::boolean AS passed
+FROM meant ORDER BY kind, place
 `
 
-func (q *Queries) NextNumber(ctx context.Context) (int, error) {
-	row := q.db.QueryRow(ctx, nextNumber)
-	var number int
-	err := row.Scan(&number)
-	return number, err
+type MentionableParams struct {
+	Works   bool
+	Person  string
+	Waiting int
+	Own     int
+	Offered []int
+}
+
+type MentionableRow struct {
+	Kind      int
+	Number    int
+	Status    string
+	Subject   string
+	Waits     string
+	ClaimedAt time.Time
+	Passed    bool
+}
+
+// The tickets that a person may mean: those they hold, those that wait, the last that
+// they asked for and those that were offered to them; of each no more than that needs.
+func (q *Queries) Mentionable(ctx context.Context, arg MentionableParams) ([]MentionableRow, error) {
+	rows, err := q.db.Query(ctx, mentionable,
+		arg.Works,
+		arg.Person,
+		arg.Waiting,
+		arg.Own,
+		arg.Offered,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MentionableRow
+	for rows.Next() {
+		var i MentionableRow
+		if err := rows.Scan(
+			&i.Kind,
+			&i.Number,
+			&i.Status,
+			&i.Subject,
+			&i.Waits,
+			&i.ClaimedAt,
+			&i.Passed,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const notify = `-- name: Notify :exec
@@ -277,7 +340,7 @@ func (q *Queries) Notify(ctx context.Context, arg NotifyParams) error {
 	return err
 }
 
-const projectTicket = `-- name: ProjectTicket :execrows
+const projectTicket = `-- name: ProjectTicket :exec
 INSERT INTO tickets AS t (number, version, status, priority, requester, assignee, created_at, doc, commands)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (number) DO UPDATE SET
@@ -299,8 +362,8 @@ type ProjectTicketParams struct {
 	Commands  []string
 }
 
-func (q *Queries) ProjectTicket(ctx context.Context, arg ProjectTicketParams) (int64, error) {
-	result, err := q.db.Exec(ctx, projectTicket,
+func (q *Queries) ProjectTicket(ctx context.Context, arg ProjectTicketParams) error {
+	_, err := q.db.Exec(ctx, projectTicket,
 		arg.Number,
 		arg.Version,
 		arg.Status,
@@ -311,10 +374,7 @@ func (q *Queries) ProjectTicket(ctx context.Context, arg ProjectTicketParams) (i
 		arg.Doc,
 		arg.Commands,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	return err
 }
 
 const recentEvents = `-- name: RecentEvents :many
@@ -347,18 +407,25 @@ func (q *Queries) RecentEvents(ctx context.Context, max int) ([]RecentEventsRow,
 }
 
 const setHold = `-- name: SetHold :exec
-INSERT INTO holds (ticket, person, state, at) VALUES ($1, $2, 'held', $3)
+INSERT INTO holds (ticket, person, state, at)
+SELECT t.number, $1::text, 'held', $2::timestamptz FROM tickets t WHERE t.number = $3 AND t.version = $4
 ON CONFLICT (ticket, person) DO UPDATE SET state = 'held', at = excluded.at
 `
 
 type SetHoldParams struct {
-	Ticket int
-	Person string
-	At     time.Time
+	Person  string
+	At      time.Time
+	Ticket  int
+	Version int
 }
 
 func (q *Queries) SetHold(ctx context.Context, arg SetHoldParams) error {
-	_, err := q.db.Exec(ctx, setHold, arg.Ticket, arg.Person, arg.At)
+	_, err := q.db.Exec(ctx, setHold,
+		arg.Person,
+		arg.At,
+		arg.Ticket,
+		arg.Version,
+	)
 	return err
 }
 
@@ -384,21 +451,6 @@ func (q *Queries) SetKeyResponse(ctx context.Context, arg SetKeyResponseParams) 
 		return 0, err
 	}
 	return result.RowsAffected(), nil
-}
-
-const setKeyTicket = `-- name: SetKeyTicket :exec
-UPDATE idempotency SET ticket = $1 WHERE scope = $2 AND key = $3
-`
-
-type SetKeyTicketParams struct {
-	Ticket *int
-	Scope  string
-	Key    string
-}
-
-func (q *Queries) SetKeyTicket(ctx context.Context, arg SetKeyTicketParams) error {
-	_, err := q.db.Exec(ctx, setKeyTicket, arg.Ticket, arg.Scope, arg.Key)
-	return err
 }
 
 const ticket = `-- name: Ticket :one
@@ -516,7 +568,7 @@ func (q *Queries) Unstarted(ctx context.Context, arg UnstartedParams) ([][]byte,
 }
 
 const waiting = `-- name: Waiting :many
-SELECT doc FROM tickets WHERE status = 'new' ORDER BY priority, created_at, number LIMIT $1
+SELECT (doc - '{body,offers,pages,recent,undo,alarms,plan}'::text[])::jsonb AS doc FROM tickets WHERE status = 'new' ORDER BY priority, created_at, number LIMIT $1
 `
 
 func (q *Queries) Waiting(ctx context.Context, max int) ([][]byte, error) {
