@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"time"
 
 	"deskbell/ticket"
@@ -158,14 +159,30 @@ func (c Context) hasty(number int) bool {
 	return !c.OfferEndedAt.IsZero() && c.Now.Sub(c.OfferEndedAt) < offerEcho
 }
 
+// solved are the tickets that NO opens again. One that was closed meanwhile counts
+// only when no other does: its sender hears then that it is too late.
 func (c Context) solved() []Ticket {
-	var open []Ticket
+	var open, closed []Ticket
 	for _, s := range c.Solved {
-		if s.Until.After(c.Now) {
-			open = append(open, Ticket{Number: s.Ticket, Subject: s.Subject, Status: ticket.Resolved})
+		t := Ticket{Number: s.Ticket, Subject: s.Subject, Status: ticket.Resolved}
+		switch {
+		case !s.Until.After(c.Now):
+		case c.closed(s.Ticket):
+			closed = []Ticket{t}
+		default:
+			open = append(open, t)
 		}
 	}
+	if len(open) == 0 {
+		return closed
+	}
 	return open
+}
+
+func (c Context) closed(number int) bool {
+	return slices.ContainsFunc(c.Own, func(t Ticket) bool {
+		return t.Number == number && (t.Status == ticket.Closed || t.Status == ticket.Cancelled)
+	})
 }
 
 func (c Context) ownOpen() []Ticket {

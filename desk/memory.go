@@ -64,9 +64,10 @@ func remembering(p activities.Post) func(*command.Memory) {
 			ask(command.AskConfirm(command.Act{Verb: ticket.Withdraw, Tickets: []int{t.Number}, Text: n.Text}, p.Now))
 		case "done_not_taken":
 			ask(command.AskConfirm(command.Act{Verb: ticket.Done, Tickets: []int{t.Number}, Text: n.Text}, p.Now))
+		case "req_reopened", "req_undone", "req_claimed", "req_handed", "req_withdrawn":
+			m.Solved = unsolved(m.Solved, t.Number)
 		case "req_done":
-			m.Solved = slices.DeleteFunc(m.Solved, func(s command.Solved) bool { return s.Ticket == t.Number })
-			m.Solved = append(m.Solved, command.Solved{Ticket: t.Number, Until: p.Now.Add(t.Plan.AutoClose), Subject: t.Subject})
+			m.Solved = append(unsolved(m.Solved, t.Number), command.Solved{Ticket: t.Number, Until: p.Now.Add(t.Plan.AutoClose), Subject: t.Subject})
 		case "take_ok", "decline_ok":
 			m.Offers = slices.DeleteFunc(m.Offers, func(o command.Offer) bool { return o.Ticket == t.Number })
 		}
@@ -74,4 +75,9 @@ func remembering(p activities.Post) func(*command.Memory) {
 			m.UndoTicket, m.UndoAt = t.Number, p.Now
 		}
 	}
+}
+
+// unsolved is what NO opens again without this ticket.
+func unsolved(solved []command.Solved, number int) []command.Solved {
+	return slices.DeleteFunc(solved, func(s command.Solved) bool { return s.Ticket == number })
 }

@@ -298,7 +298,7 @@ func (t *Ticket) remember(before Position, e Event) {
 	if n := len(t.Recent); n > recentLines {
 		t.Recent = t.Recent[n-recentLines:]
 	}
-	if e.Kind == Opened || e.Kind == Undone {
+	if e.Kind == Opened || e.Kind == Undone || e.Kind == Declined { // who declines leaves the ticket as it is
 		return
 	}
 	moved := before.Status != t.Status || before.Assignee != t.Assignee

@@ -274,6 +274,16 @@ func TestUndo(t *testing.T) {
 	}
 }
 
+// Who declines leaves the ticket as it is: the release before can still be undone.
+func TestUndoAfterADecline(t *testing.T) {
+	t.Parallel()
+	s := in(t, isMine).do(by(bob, Drop), minutes(5)).find(minutes(5), Findings{Wave: []Party{eve}}).do(by(eve, Drop), minutes(6))
+	want := ok(Assigned, did(Undone), "im bob undo_ok", "sms ann req_claimed")
+	if diff := cmp.Diff(want, outcomeOf(s, by(bob, TakeBack), minutes(7)), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
 func TestLostRace(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -73,8 +73,11 @@ func (f *faults) set(want Faults, now time.Time) error {
 			f.readable = nil
 		}
 	}
-	if want.Down != nil {
-		f.downUntil = now.Add(time.Duration(*want.Down * float64(time.Second)))
+	if down := want.Down; down != nil {
+		f.downUntil = time.Time{} // over is over, also on a clock that goes back
+		if *down > 0 {
+			f.downUntil = now.Add(time.Duration(*down * float64(time.Second)))
+		}
 	}
 	return nil
 }

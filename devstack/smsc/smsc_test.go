@@ -600,3 +600,23 @@ func TestOutage(t *testing.T) {
 	})
 	b.bind()
 }
+
+// An outage that was ended is over, also on a clock that goes back.
+func TestOutageEnds(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	e := b.bind()
+	b.fault(`{"down":60}`)
+	<-e.session.Done()
+	b.clock.Set(time.Hour)
+	b.fault(`{"down":0}`)
+	b.clock.Set(0)
+	eventually(t, "back", func() bool {
+		conn, err := net.Dial("tcp", b.smsc.SMPPAddr())
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	b.bind()
+}
