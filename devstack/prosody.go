@@ -3,8 +3,10 @@ package devstack
 import (
 	"bytes"
 	"context"
-	_ "embed"
+	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -21,12 +23,18 @@ const (
 	// XMPPDomain is the private server's own domain, always present.
 	XMPPDomain = "desk.localhost"
 
+	// archiveFile is the name that Prosody gives its SQLite database, in its data folder.
+	archiveFile = "prosody.sqlite"
+
 	prosodyStartTimeout = 30 * time.Second
 	prosodyPoll         = 20 * time.Millisecond
 )
 
 //go:embed prosody.cfg.lua.tmpl
 var prosodyConfiguration string
+
+//go:embed prosody_modules
+var prosodyModules embed.FS
 
 // Account is one XMPP login of the private server.
 type Account struct {
@@ -90,6 +98,17 @@ func (p *Prosody) Addr() string { return net.JoinHostPort(localhost, strconv.Ito
 // CAFile holds the certificate authority to trust, PEM.
 func (p *Prosody) CAFile() string { return filepath.Join(p.dir, authorityFile) }
 
+// SlowArchive says why reading the archive takes longer the more is in it, and what to do
+// about it; nil when it does not.
+func (p *Prosody) SlowArchive() error {
+	_, err := os.Stat(filepath.Join(p.dir, "data", archiveFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &MissingError{Program: "Prosody's SQLite module", Hint: installHint(
+			"apt-get install --no-install-recommends lua-dbi-sqlite3", "luarocks install luadbi-sqlite3")}
+	}
+	return err
+}
+
 // WebsocketURL for chat clients in a browser.
 func (p *Prosody) WebsocketURL() string {
 	return "ws://" + net.JoinHostPort(localhost, strconv.Itoa(p.httpPort)) + "/xmpp-websocket"
@@ -100,10 +119,10 @@ type prosodySite struct {
 	dir  string
 	user *account
 
-	PidFile, Data, Groups, Key, Certificate string
-	DefaultHost                             string
-	Hosts                                   []string
-	Port, HTTPPort                          int
+	PidFile, Data, Modules, Groups, Key, Certificate string
+	DefaultHost                                      string
+	Hosts                                            []string
+	Port, HTTPPort                                   int
 }
 
 func newProsodySite(c ProsodyConfig) (*prosodySite, error) {
@@ -114,6 +133,7 @@ func newProsodySite(c ProsodyConfig) (*prosodySite, error) {
 	s := &prosodySite{
 		dir: dir, DefaultHost: XMPPDomain, Hosts: []string{XMPPDomain},
 		Data:        filepath.Join(dir, "data"),
+		Modules:     filepath.Join(dir, "modules"), // with prosody_modules in it
 		PidFile:     filepath.Join(dir, "data", "prosody.pid"),
 		Groups:      filepath.Join(dir, "groups.txt"),
 		Key:         filepath.Join(dir, "server.key"),
@@ -149,6 +169,12 @@ func (s *prosodySite) write(c ProsodyConfig) error {
 	if err := ensureCertificates(s.dir, s.Certificate, s.Key, s.Hosts, time.Now()); err != nil {
 		return fmt.Errorf("certificates: %w", err)
 	}
+	if err := os.RemoveAll(s.Modules); err != nil {
+		return err
+	}
+	if err := os.CopyFS(s.Modules, prosodyModules); err != nil {
+		return err
+	}
 	configuration, err := template.New("").Funcs(template.FuncMap{"lua": luaString}).Parse(prosodyConfiguration)
 	if err != nil {
 		return err
@@ -160,7 +186,7 @@ func (s *prosodySite) write(c ProsodyConfig) error {
 	if err := writeFile(s.configuration(), text.Bytes(), 0o600); err != nil {
 		return err
 	}
-	for _, path := range []string{s.Data, s.Groups, s.Key, s.Certificate, s.configuration()} {
+	for _, path := range []string{s.Data, s.Modules, s.Groups, s.Key, s.Certificate, s.configuration()} {
 		if err := s.user.own(path); err != nil {
 			return err
 		}

@@ -101,6 +101,7 @@ func TestProsody(t *testing.T) {
 	t.Parallel()
 	config := ProsodyConfig{Dir: t.TempDir(), Bot: testBot, Accounts: []Account{testAlice, testBob}}
 	p := startProsody(t, config)
+	needs(t, p.SlowArchive())
 	checkPeople(t, p)
 
 	authority := readFile(t, p.CAFile())

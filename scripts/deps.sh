@@ -30,10 +30,16 @@ has_chromium() {
 	[ -d "/Applications/Google Chrome.app" ] || [ -d /Applications/Chromium.app ]
 }
 
+# Where there is no apt, devstack says what is missing.
+has_sqlite_for_prosody() {
+	! command -v dpkg >/dev/null || dpkg -s lua-dbi-sqlite3 >/dev/null 2>&1
+}
+
 # missing PURPOSE prints the names of the packages that are missing, as apt calls them.
 missing() {
 	if [ "$(postgres_version)" -lt $postgres_minimum ]; then echo postgresql; fi
 	if ! command -v prosody >/dev/null; then echo prosody; fi
+	if ! has_sqlite_for_prosody; then echo lua-dbi-sqlite3; fi
 	if [ "$1" = test ] && ! has_chromium; then echo chromium; fi
 }
 
@@ -89,4 +95,5 @@ case " $wanted " in
 	;;
 esac
 case " $wanted " in *" prosody "*) echo "without Prosody there is no chat (XMPP)" ;; esac
+case " $wanted " in *" lua-dbi-sqlite3 "*) echo "without Prosody's SQLite module chats get slower the longer they are" ;; esac
 case " $wanted " in *" chromium "*) echo "without Chromium the browser tests are skipped" ;; esac

@@ -323,6 +323,9 @@ func (s *stack) prosody(ctx context.Context) error {
 	if err != nil {
 		return s.taken(err)
 	}
+	if err := p.SlowArchive(); err != nil {
+		s.progress.line("chats get slower the longer they are: %v", err)
+	}
 	s.supervise("Prosody", p.Server)
 	s.config.XMPP = config.XMPP{Addr: p.Addr(), JID: demoBot, Password: config.NewSecret(password), CAFile: p.CAFile()}
 	s.ready.XMPP, s.ready.XMPPCA, s.ready.Desk = p.Addr(), p.CAFile(), demoBot

@@ -111,8 +111,8 @@ func TestSendingOnABadNetwork(t *testing.T) {
 	alice := p.login("alice", "phone")
 	w := newWeather(t, p.addr)
 	d := newDesk(t, p, w.addr())
-	d.timing.request = 500 * time.Millisecond
-	d.timing.login = 2 * time.Second
+	d.timing.request = 2 * time.Second // 64 messages and a page of the archive lie before the ping
+	d.timing.login = 5 * time.Second
 	d.run()
 
 	// One proof serves many senders, and none is Sent that did not arrive.

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // desk is a gateway under test with everything it reports kept in memory.
 type desk struct {
 	*Gateway
-	t    *testing.T
+	t    testing.TB
 	stop func()
 
 	mu        sync.Mutex
@@ -35,6 +35,7 @@ type desk struct {
 	presences []gateway.Presence
 	logins    []bool
 	failKeep  error
+	news      *sync.Cond // kept has grown
 }
 
 func (d *desk) Keep(_ context.Context, messages []gateway.Message) ([]gateway.Kept, error) {
@@ -50,6 +51,7 @@ func (d *desk) Keep(_ context.Context, messages []gateway.Message) ([]gateway.Ke
 			d.kept = append(d.kept, m)
 		}
 		d.cursor, d.stamp = m.Cursor, m.SentAt
+		d.news.Broadcast()
 		answers = append(answers, gateway.Kept{Key: m.Key, Repeat: d.keys[m.Key] > 1})
 	}
 	return answers, nil
@@ -97,9 +99,10 @@ func (d *desk) JIDs(context.Context) ([]string, error) {
 }
 
 // newDesk prepares a gateway to the server at addr; run starts it.
-func newDesk(t *testing.T, p *prosody, addr string) *desk {
+func newDesk(t testing.TB, p *prosody, addr string) *desk {
 	t.Helper()
 	d := &desk{t: t, keys: map[string]int{}, people: []string{"alice@" + host, "bob@" + host, "carol@" + host}}
+	d.news = sync.NewCond(&d.mu)
 	sink := &logSink{t: t}
 	t.Cleanup(sink.dump)
 	d.Gateway = New(Config{Addr: addr, JID: botJID, Password: password, CAFile: p.ca, OnLogin: func(in bool) {
@@ -138,6 +141,15 @@ func (d *desk) await(what string, condition func() bool) {
 	d.t.Helper()
 	if !eventually(20*time.Second, condition) {
 		d.t.Fatalf("waited in vain: %s", what)
+	}
+}
+
+// awaitKept waits without a pause between looks; only the test's own deadline ends it.
+func (d *desk) awaitKept(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.kept) < n {
+		d.news.Wait()
 	}
 }
 

@@ -34,7 +34,7 @@ const (
 // prosody is a private XMPP server of one test. alice and bob know the desk and
 // are known to it; carol is known to nobody yet; eve is a stranger.
 type prosody struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	addr    string
 	ca      string
@@ -42,7 +42,7 @@ type prosody struct {
 	process *exec.Cmd
 }
 
-func startProsody(t *testing.T) *prosody {
+func startProsody(t testing.TB) *prosody {
 	t.Helper()
 	if _, err := exec.LookPath("prosody"); err != nil {
 		if os.Getenv("CI") != "" {
@@ -55,6 +55,10 @@ func startProsody(t *testing.T) *prosody {
 	p.certificates()
 	p.accounts()
 	_, port, _ := net.SplitHostPort(p.addr)
+	modules, err := filepath.Abs("../../devstack/prosody_modules")
+	if err != nil {
+		t.Fatal(err)
+	}
 	p.file("prosody.cfg.lua", fmt.Sprintf(`
 run_as_root = true
 pidfile = %[1]q .. "/prosody.pid"
@@ -65,20 +69,23 @@ c2s_ports = { %[2]s }; c2s_direct_tls_ports = {}; s2s_ports = {}; http_ports = {
 modules_disabled = { "s2s" }
 c2s_require_encryption = true
 authentication = "internal_plain"
-storage = "internal"
+storage = pcall(require, "dbd.sqlite3") and { archive = "sql" } or "internal"
+mam_include_total = false
+network_settings = { nagle = false }
+plugin_paths = { %[4]q }
 archive_expires_after = "1w"
 c2s_stanza_size_limit = 262144
 log = { warn = %[1]q .. "/prosody.log" }
-modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "mam", "carbons", "offline", "pep" }
+modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "mam", "carbons", "offline", "pep", "sqlite_tune", "archive_readable" }
 VirtualHost %[3]q
 	ssl = { key = %[1]q .. "/key.pem", certificate = %[1]q .. "/cert.pem" }
-`, p.dir, port, host))
+`, p.dir, port, host, modules))
 	p.start()
 	t.Cleanup(p.kill)
 	return p
 }
 
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -181,7 +188,7 @@ func (p *prosody) certificates() {
 // person is a chat client of somebody. It goes through a relay too, so that a test
 // can end it without the library's Close.
 type person struct {
-	t      *testing.T
+	t      testing.TB
 	jid    string // full
 	client *xmpp.Client
 	link   *relay
@@ -428,7 +435,7 @@ var _ io.Writer = (*logSink)(nil)
 // logSink writes the log of a gateway to its test.
 type logSink struct {
 	mu   sync.Mutex
-	t    *testing.T
+	t    testing.TB
 	text strings.Builder
 }
 
