@@ -124,6 +124,7 @@ var refusals = map[ticket.Message]struct {
 }{
 	"take_lost":         {"Somebody else was faster", "{who} took this ticket first.", true},
 	"owned":             {"Somebody else has this ticket", "{who} has this ticket.", true},
+	"take_limit":        {"You hold as many tickets as one may", "Close or give back one first.", false},
 	"take_again":        {"The ticket is yours already", "You have this ticket already.", true},
 	"decline_ok":        {"The ticket was not offered to you", "There is nothing to decline.", false},
 	"take_closed":       {"The ticket is over", "This ticket is solved or closed.", true},

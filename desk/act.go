@@ -47,10 +47,22 @@ func (d *Desk) do(ctx context.Context, a Act) (ticket.Ticket, error) {
 	if err != nil {
 		return ticket.Ticket{}, err
 	}
+	if err := d.claim(ctx, c, a.Number); err != nil {
+		return ticket.Ticket{}, err
+	}
+	t, err := d.update(ctx, c, a.Number)
+	if _, refused := ticket.Refused(err); refused && claims(c.Verb) {
+		return t, errors.Join(err, outside(d.unclaim(ctx, c.Actor.ID, a.Number)))
+	}
+	return t, err
+}
+
+// update has a command carried out by the ticket's workflow.
+func (d *Desk) update(ctx context.Context, c ticket.Command, number int) (ticket.Ticket, error) {
 	ctx, cancel := context.WithTimeout(ctx, actPatience)
 	defer cancel()
 	update := client.UpdateWorkflowOptions{
-		WorkflowID: workflows.ID(a.Number), UpdateID: c.ID, UpdateName: workflows.CommandUpdate,
+		WorkflowID: workflows.ID(number), UpdateID: c.ID, UpdateName: workflows.CommandUpdate,
 		Args: []any{c}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	}
 	for {
@@ -58,7 +70,7 @@ func (d *Desk) do(ctx context.Context, a Act) (ticket.Ticket, error) {
 		if _, absent := errors.AsType[*serviceerror.NotFound](err); !absent {
 			return d.outcome(ctx, handle, err)
 		}
-		t, err := d.doAfterEnd(ctx, c, a.Number, update)
+		t, err := d.doAfterEnd(ctx, c, number, update)
 		if !errors.Is(err, errUnstarted) || ctx.Err() != nil {
 			return t, err
 		}

@@ -44,6 +44,11 @@ func (t *turn) resume(ctx context.Context, doc []byte) error {
 	}
 	switch {
 	case d.Command != nil:
+		if claims(d.Command.Verb) { // it had room; it still counts
+			if _, err := t.desk.Store.AskHold(ctx, t.person.ID, d.Number, t.desk.Policy.Held()); err != nil {
+				return err
+			}
+		}
 		return t.desk.signal(ctx, *d.Command, d.Number)
 	case d.Open != nil:
 		return t.submit(ctx, *d.Open)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -46,7 +47,7 @@ func (d *Desk) Serve(ctx context.Context, channel gateway.Channel) error {
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	watch.Go(func() { d.watchLink(ctx, channel) })
-	driver := &driver{desk: d, channel: channel, busy: map[string]bool{}, again: map[int64]repeat{}, done: kicked}
+	driver := &driver{desk: d, channel: channel, busy: map[string]bool{}, served: map[string]int{}, again: map[int64]repeat{}, done: kicked}
 	defer driver.wg.Wait()
 	for {
 		if err := driver.drive(ctx); err != nil && ctx.Err() == nil {
@@ -90,6 +91,8 @@ type driver struct {
 	wg      sync.WaitGroup
 	mu      sync.Mutex
 	busy    map[string]bool  // senders being served
+	round   int              // readings of the inbox
+	served  map[string]int   // senders served, by the round of the end
 	again   map[int64]repeat // rows that were handed over and have no answer yet
 	done    chan struct{}    // rung when a sender was served
 }
@@ -106,7 +109,7 @@ const maxRepeat = 5 * time.Minute
 
 // patient leaves out the rows that were driven lately and wait for their answer, and
 // those of senders who are being served.
-func (r *driver) patient(rows []store.Inbound) []store.Inbound {
+func (r *driver) patient(rows []store.Inbound, round int) []store.Inbound {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.desk.Clock.Now()
@@ -121,7 +124,7 @@ func (r *driver) patient(rows []store.Inbound) []store.Inbound {
 		if !known {
 			next = repeat{row.KeptAt.Add(overdue), overdue}
 		}
-		if !now.Before(next.at) && !r.busy[row.From] {
+		if !now.Before(next.at) && r.free(row.From, round) {
 			out = append(out, row)
 			next = repeat{now.Add(2 * next.pause), min(2*next.pause, maxRepeat)}
 		}
@@ -132,20 +135,21 @@ func (r *driver) patient(rows []store.Inbound) []store.Inbound {
 }
 
 func (r *driver) drive(ctx context.Context) error {
+	round := r.begin()
 	rows, err := r.desk.Store.Unfinished(ctx, r.channel, 500)
 	if err != nil {
 		return err
 	}
 	var order []string
 	bySender := map[string][]store.Inbound{}
-	for _, row := range r.patient(rows) {
+	for _, row := range r.patient(rows, round) {
 		if _, ok := bySender[row.From]; !ok {
 			order = append(order, row.From)
 		}
 		bySender[row.From] = append(bySender[row.From], row)
 	}
 	for _, sender := range order {
-		if !r.claim(sender) {
+		if !r.claim(sender, round) {
 			continue
 		}
 		r.wg.Go(func() {
@@ -165,10 +169,25 @@ func (r *driver) retry(row int64) {
 	r.again[row] = repeat{r.desk.Clock.Now().Add(failurePause), overdue}
 }
 
-func (r *driver) claim(sender string) bool {
+// begin counts the rounds, and forgets who was served before this one.
+func (r *driver) begin() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.busy[sender] || len(r.busy) >= sendersAtOnce {
+	r.round++
+	maps.DeleteFunc(r.served, func(_ string, round int) bool { return round < r.round })
+	return r.round
+}
+
+// free is false for a sender who is being served, or was since the round began:
+// what it read of theirs may be finished. r.mu is held.
+func (r *driver) free(sender string, round int) bool {
+	return !r.busy[sender] && r.served[sender] < round
+}
+
+func (r *driver) claim(sender string, round int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.free(sender, round) || len(r.busy) >= sendersAtOnce {
 		return false
 	}
 	r.busy[sender] = true
@@ -178,6 +197,7 @@ func (r *driver) claim(sender string) bool {
 func (r *driver) release(sender string) {
 	r.mu.Lock()
 	delete(r.busy, sender)
+	r.served[sender] = r.round
 	r.mu.Unlock()
 	select {
 	case r.done <- struct{}{}:

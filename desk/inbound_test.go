@@ -3,9 +3,11 @@ package desk_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"deskbell/desk"
 	"deskbell/gateway"
 	"deskbell/store"
 	"deskbell/ticket"
@@ -142,7 +144,11 @@ func TestReadOnce(t *testing.T) {
 	})
 	w.clock.pass(time.Minute)
 	w.engine.set(func(e *engine) { e.away = false })
-	w.desk.Kick(gateway.SMS)
+	w.until("it is driven again", func() bool {
+		w.clock.pass(time.Second)
+		w.desk.Kick(gateway.SMS)
+		return w.state(key) == store.Finished
+	})
 	if got := w.answer(key); !strings.HasPrefix(got, "done_ok: ") {
 		t.Errorf("answered %q", got)
 	}
@@ -218,6 +224,82 @@ func TestLimit(t *testing.T) {
 	for _, text := range []string{"next", fmt.Sprint(c)} {
 		if got := w.say("bob", text); !strings.HasPrefix(got, "take_limit: You hold 2") {
 			t.Errorf("%s: %q", text, got)
+		}
+	}
+}
+
+// Two people claim 50 tickets each at once, by SMS, by chat and, in another process,
+// by REST: nobody ever holds more than the limit, nobody is denied what there is
+// room for, and every claim has one answer.
+func TestLimitAcrossChannelsAndProcesses(t *testing.T) {
+	const limit, tickets = 5, 50
+	w := open(t, fmt.Sprintf("held: %d", limit))
+	rest := w.another()
+	var numbers []int
+	for range tickets {
+		numbers = append(numbers, w.submit("Printer jams"))
+	}
+	claim := func(who string, n int) error {
+		p, err := w.store.Person(t.Context(), who)
+		must(t, err)
+		_, err = rest.Do(t.Context(), desk.Act{ID: fmt.Sprintf("rest/%s/%d", who, n), Person: p, Channel: "rest", Number: n, Verb: ticket.Take})
+		return err
+	}
+	chat := func(who string, n int) gateway.Message {
+		m := w.text(who, fmt.Sprint(n))
+		m.Channel, m.From, m.ReplyTo = gateway.IM, who+"@desk.localhost", who+"@desk.localhost/phone"
+		return m
+	}
+	var texts []gateway.Message
+	var claims sync.WaitGroup
+	for i, n := range numbers {
+		for j, who := range []string{"bob", "eve"} {
+			switch (i + j) % 3 {
+			case 0:
+				texts = append(texts, w.text(who, fmt.Sprint(n)))
+			case 1:
+				texts = append(texts, chat(who, n))
+			default:
+				claims.Go(func() {
+					if _, refused := ticket.Refused(claim(who, n)); refused == w.ticket(n).Holder(who) {
+						t.Errorf("#%d by %s: refused %t", n, who, refused)
+					}
+				})
+			}
+		}
+	}
+	keys := w.keep(texts...)
+	w.desk.Kick(gateway.IM)
+	claims.Wait()
+	for _, key := range keys {
+		if got := w.answer(key); got == "" {
+			t.Errorf("no answer to %s", key)
+		}
+	}
+	for _, who := range []string{"bob", "eve"} {
+		free := func() (n int) {
+			for _, n := range numbers {
+				if w.ticket(n).Status == ticket.New {
+					return n
+				}
+			}
+			t.Fatal("nothing is left")
+			return 0
+		}
+		for len(w.rows("SELECT person FROM holds WHERE person = $1 AND state = 'held'", who)) < limit {
+			must(t, claim(who, free()))
+		}
+		n := free()
+		if r, ok := ticket.Refused(claim(who, n)); !ok || r.Message != "take_limit" {
+			t.Errorf("one too many by REST: %v", r)
+		}
+		for _, m := range []gateway.Message{w.text(who, fmt.Sprint(n)), w.text(who, fmt.Sprintf("takeover %d", n)), chat(who, n)} {
+			if got := w.answer(w.keep(m)[0]); !strings.HasPrefix(got, fmt.Sprintf("take_limit: You hold %d,", limit)) {
+				t.Errorf("one too many by %s: %q", m.Channel, got)
+			}
+		}
+		if w.engine.most[who] != limit {
+			t.Errorf("%s held %d at once", who, w.engine.most[who])
 		}
 	}
 }

@@ -53,6 +53,7 @@ type engine struct {
 	tickets map[int]ticket.Ticket
 	known   map[string]bool  // commands that were applied
 	signals []ticket.Command // as they came, repetitions too
+	most    map[string]int   // the most tickets that somebody ever held
 	away    bool             // nothing is taken
 	mute    bool             // commands are taken, and not applied
 }
@@ -135,6 +136,15 @@ func (e *engine) apply(ctx context.Context, number int, c ticket.Command) (ticke
 
 func (e *engine) became(ctx context.Context, before, after ticket.Ticket, events []ticket.Event) error {
 	e.tickets[after.Number] = after
+	if holder := after.Assignee.ID; after.Holder(holder) {
+		held := 0
+		for _, t := range e.tickets {
+			if t.Holder(holder) {
+				held++
+			}
+		}
+		e.most[holder] = max(e.most[holder], held)
+	}
 	if err := e.world.store.Project(ctx, store.Projection{Ticket: after, Events: events}); err != nil {
 		return err
 	}
@@ -179,7 +189,9 @@ type world struct {
 	clock  *stopped
 	engine *engine
 	desk   *desk.Desk
-	serial int
+	// another is one more process of the same desk, which serves no channel.
+	another func() *desk.Desk
+	serial  int
 }
 
 func open(t *testing.T, limits string) *world {
@@ -203,8 +215,17 @@ func open(t *testing.T, limits string) *world {
 	}}))
 	pol, err := policy.Load([]byte(limits))
 	must(t, err)
-	w.engine = &engine{world: w, tickets: map[int]ticket.Ticket{}, known: map[string]bool{}}
-	w.desk = desk.New(desk.Config{Store: w.store, Engine: w.engine, Policy: pol, Clock: w.clock, Log: log, Join: join, Zone: time.UTC, URL: "http://desk", Org: "Desk"})
+	w.engine = &engine{world: w, tickets: map[int]ticket.Ticket{}, known: map[string]bool{}, most: map[string]int{}}
+	process := func(s *store.Store) *desk.Desk {
+		return desk.New(desk.Config{Store: s, Engine: w.engine, Policy: pol, Clock: w.clock, Log: log, Join: join, Zone: time.UTC, URL: "http://desk", Org: "Desk"})
+	}
+	w.another = func() *desk.Desk {
+		s, err := store.Open(t.Context(), url, w.clock, log)
+		must(t, err)
+		t.Cleanup(s.Close)
+		return process(s)
+	}
+	w.desk = process(w.store)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = w.desk.Run(ctx) })

@@ -44,6 +44,11 @@ func (d *Desk) Post(ctx context.Context, posts []activities.Post) error {
 		if _, err := d.Store.Write(ctx, w); err != nil {
 			return err
 		}
+		if slices.Contains(lostClaims, p.Notice.Message) {
+			if err := d.unclaim(ctx, p.Notice.To.ID, p.Ticket.Number); err != nil {
+				return err
+			}
+		}
 		d.finished(w.Answers)
 	}
 	if len(unasked.Outgoing) == 0 && len(unasked.Contexts) == 0 {

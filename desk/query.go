@@ -241,18 +241,13 @@ func (t *turn) next(ctx context.Context, tried int) error {
 		candidates = slices.Insert(candidates, 0, command.Ticket{Number: tried})
 	}
 	for _, candidate := range candidates {
-		free, err := t.desk.Store.AskHold(ctx, t.person.ID, candidate.Number, t.desk.Policy.Held())
-		if err != nil {
-			return err
-		}
-		if !free && candidate.Number != tried {
-			return t.full(ctx, candidate.Number)
-		}
 		if err := t.decide(ctx, decision{Next: candidate.Number}, false); err != nil {
 			return err
 		}
 		tk, err := t.desk.Do(ctx, Act{ID: t.row.Key, Person: t.person, Channel: string(t.row.Channel), Number: candidate.Number, Verb: ticket.Take, Quiet: true})
-		if _, refused := ticket.Refused(err); refused {
+		if refusal, refused := ticket.Refused(err); refused && refusal.Message == "take_limit" {
+			return t.full(ctx, candidate.Number)
+		} else if refused {
 			continue
 		}
 		if err != nil {

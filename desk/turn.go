@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"deskbell/activities"
 	"deskbell/command"
 	"deskbell/gateway"
 	"deskbell/notice"
@@ -107,6 +108,9 @@ func (t *turn) act(ctx context.Context, a command.Act) error {
 	if stop, err := t.before(ctx, c, tk); err != nil || stop {
 		return err
 	}
+	if err := t.desk.claim(ctx, c, base.Number); err != nil {
+		return t.refused(ctx, tk, c, err)
+	}
 	if err := t.decide(ctx, decision{Number: base.Number, Command: &c}, a.Settles); err != nil {
 		return err
 	}
@@ -141,26 +145,33 @@ func (t *turn) corrected(ctx context.Context) (answered bool, err error) {
 const lateMessage = 15 * time.Minute
 
 // before answers what the ticket cannot know: that the message is old and the
-// ticket has moved since it was written, or that the actor holds enough.
+// ticket has moved since it was written.
 func (t *turn) before(ctx context.Context, c ticket.Command, tk ticket.Ticket) (answered bool, err error) {
 	sent := t.desk.sentAt(t.row)
 	travelled := t.row.KeptAt.Sub(sent)
 	if n := len(tk.Recent); !sent.IsZero() && travelled > lateMessage && n > 0 && tk.Recent[n-1].At.After(sent) && changes(tk, c, t.context.Now) {
 		return true, t.say(ctx, "err_expired", map[string]string{"age": notice.Age(travelled, t.person.Language), "guess": clip(t.row.Text, 40)}, nil)
 	}
-	if c.Verb != ticket.Take || tk.Status != ticket.New {
-		return false, nil
+	return false, nil
+}
+
+// refused answers a command that is not handed over.
+func (t *turn) refused(ctx context.Context, tk ticket.Ticket, c ticket.Command, err error) error {
+	refusal, ok := ticket.Refused(err)
+	if !ok {
+		return err
 	}
-	if free, err := t.desk.Store.AskHold(ctx, t.person.ID, tk.Number, t.desk.Policy.Held()); err != nil || free {
-		return false, err
+	if refusal.Message == "take_limit" {
+		return t.full(ctx, tk.Number)
 	}
-	return true, t.full(ctx, tk.Number)
+	_, err = t.desk.words.Notify(ctx, activities.NotifyInput{Ticket: tk.Facts(), Notices: ticket.Answer(tk, c, refusal), Now: t.context.Now})
+	return err
 }
 
 // full says that somebody holds as many tickets as one may.
 func (t *turn) full(ctx context.Context, number int) error {
 	return t.say(ctx, "take_limit", map[string]string{
-		"n": strconv.Itoa(number), "count": strconv.Itoa(len(t.context.Held)), "list": notice.List(items(t.context.Held)...),
+		"n": strconv.Itoa(number), "count": strconv.Itoa(max(len(t.context.Held), t.desk.Policy.Held())), "list": notice.List(items(t.context.Held)...),
 	}, nil)
 }
 
@@ -236,14 +247,6 @@ func (t *turn) askedWhom(number int) bool {
 func (t *turn) actOnMany(ctx context.Context, base Act, a command.Act) error {
 	var done, not []int
 	for _, number := range a.Tickets {
-		if a.Verb == ticket.Take && !slices.ContainsFunc(t.context.Held, func(h command.Ticket) bool { return h.Number == number }) {
-			if free, err := t.desk.Store.AskHold(ctx, t.person.ID, number, t.desk.Policy.Held()); err != nil {
-				return err
-			} else if !free {
-				not = append(not, number)
-				continue
-			}
-		}
 		act := base
 		act.ID, act.Number = fmt.Sprintf("%s#%d", t.row.Key, number), number
 		act.Quiet = true // this turn answers

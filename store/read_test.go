@@ -164,6 +164,10 @@ func TestHolds(t *testing.T) {
 	if asked := value(s.Asked(t.Context()))(t); len(asked) != 0 {
 		t.Errorf("asked %v, long ago", asked)
 	}
+	if ok := value(s.AskHold(t.Context(), "dana", 400, 2))(t); ok {
+		t.Error("a third ticket while two takes are under way")
+	}
+	clk.pass(time.Minute)
 	held := func(x *ticket.Ticket) { x.Status, x.Assignee = ticket.Assigned, ticket.Party{ID: "dana"} }
 	first := project(t, s, held)
 	project(t, s, held)
@@ -174,5 +178,9 @@ func TestHolds(t *testing.T) {
 	must(t, s.Project(t.Context(), store.Projection{Ticket: first}))
 	if ok := value(s.AskHold(t.Context(), "dana", 400, 2))(t); !ok {
 		t.Error("refused after a release")
+	}
+	must(t, s.DropAsk(t.Context(), "dana", 400))
+	if ok := value(s.AskHold(t.Context(), "dana", 401, 2))(t); !ok {
+		t.Error("refused after a take that failed")
 	}
 }

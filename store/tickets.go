@@ -136,9 +136,14 @@ func (s *Store) hold(ctx context.Context, q *db.Queries, t ticket.Ticket) error 
 	return q.SetHold(ctx, db.SetHoldParams{Ticket: t.Number, Version: t.Version, Person: holder, At: s.now()})
 }
 
-// askedFor is how long a take that is under way counts as one. An answer
-// takes milliseconds; one that took this long failed.
-const askedFor = 10 * time.Second
+const (
+	// askedFor is how long NEXT leaves a ticket to a take that is under way. An
+	// answer takes milliseconds.
+	askedFor = 10 * time.Second
+	// claimedFor is how long such a take counts as a ticket held. A worker that
+	// crashed is replaced within half of it, and takes what waited.
+	claimedFor = time.Minute
+)
 
 // AskHold notes that a person is about to take a ticket, before the take is handed
 // over. It is false, and nothing is noted, when the person has limit tickets
@@ -156,7 +161,7 @@ func (s *Store) AskHold(ctx context.Context, person string, number, limit int) (
 		if err := q.LockPerson(ctx, person); err != nil {
 			return err
 		}
-		held, err := q.CountHolds(ctx, db.CountHoldsParams{Person: person, Ticket: number, Since: now.Add(-askedFor)})
+		held, err := q.CountHolds(ctx, db.CountHoldsParams{Person: person, Ticket: number, Since: now.Add(-claimedFor)})
 		if err != nil || held >= limit {
 			return err
 		}
@@ -164,6 +169,11 @@ func (s *Store) AskHold(ctx context.Context, person string, number, limit int) (
 		return q.AskHold(ctx, ask)
 	})
 	return ok && err == nil, err
+}
+
+// DropAsk takes back AskHold for a take that failed.
+func (s *Store) DropAsk(ctx context.Context, person string, number int) error {
+	return fail("drop an ask", s.q.DropAsk(ctx, db.DropAskParams{Ticket: number, Person: person}))
 }
 
 // Asked returns the numbers of the tickets that somebody is about to take.

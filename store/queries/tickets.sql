@@ -68,6 +68,9 @@ WHERE person = @person AND ticket <> @ticket AND (state = 'held' OR at > @since)
 INSERT INTO holds (ticket, person, state, at) VALUES (@ticket, @person, 'asked', @at)
 ON CONFLICT (ticket, person) DO UPDATE SET at = excluded.at;
 
+-- name: DropAsk :exec
+DELETE FROM holds WHERE ticket = @ticket AND person = @person AND state = 'asked';
+
 -- name: AskedHolds :many
 SELECT DISTINCT ticket FROM holds WHERE state = 'asked' AND at > @since ORDER BY ticket;
 

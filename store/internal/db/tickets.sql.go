@@ -146,6 +146,20 @@ func (q *Queries) Counts(ctx context.Context) (CountsRow, error) {
 	return i, err
 }
 
+const dropAsk = `-- name: DropAsk :exec
+DELETE FROM holds WHERE ticket = $1 AND person = $2 AND state = 'asked'
+`
+
+type DropAskParams struct {
+	Ticket int
+	Person string
+}
+
+func (q *Queries) DropAsk(ctx context.Context, arg DropAskParams) error {
+	_, err := q.db.Exec(ctx, dropAsk, arg.Ticket, arg.Person)
+	return err
+}
+
 const insertTicket = `-- name: InsertTicket :one
 WITH next AS (
     SELECT nextval('ticket_numbers')::integer AS number
