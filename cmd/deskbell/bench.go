@@ -102,7 +102,8 @@ func (b benchCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 	}
 	parts["desk"] = serve.command.Process.Pid
 
-	engine, err := client.Dial(client.Options{HostPort: s.config.TemporalAddress, Namespace: s.config.TemporalNamespace, Logger: temporallog.NewStructuredLogger(log)})
+	engine, err := client.Dial(client.Options{HostPort: s.config.TemporalAddress, Namespace: s.config.TemporalNamespace, Logger: temporallog.NewStructuredLogger(log),
+		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}}})
 	if err != nil {
 		return err
 	}
