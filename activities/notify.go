@@ -13,7 +13,8 @@ import (
 
 // Addresses finds the way to a person.
 type Addresses interface {
-	Person(ctx context.Context, id string) (roster.Person, error)
+	// PeopleByID returns those of these people who are known, by id.
+	PeopleByID(ctx context.Context, ids []string) (map[string]roster.Person, error)
 	// ReplyTo returns the address that a command came from; empty when the command
 	// did not come as a message.
 	ReplyTo(ctx context.Context, command string) (string, error)
@@ -62,13 +63,17 @@ type NotifyInput struct {
 // sent at once; the result counts what was posted. What came too late is the
 // sender's to drop.
 func (a *Notices) Notify(ctx context.Context, in NotifyInput) (int, error) {
-	requester, err := a.Addresses.Person(ctx, in.Ticket.Requester.ID)
+	ids := []string{in.Ticket.Requester.ID}
+	for _, n := range in.Notices {
+		ids = append(ids, n.To.ID)
+	}
+	people, err := a.Addresses.PeopleByID(ctx, ids)
 	if err != nil {
-		return 0, fmt.Errorf("look up the requester: %w", err)
+		return 0, fmt.Errorf("look up the people: %w", err)
 	}
 	var posts []Post
 	for _, n := range in.Notices {
-		post, ok, err := a.post(ctx, in, n, requester)
+		post, ok, err := a.post(ctx, in, n, people)
 		if err != nil {
 			return 0, fmt.Errorf("word %s to %s: %w", n.Message, n.To.ID, err)
 		}
@@ -82,11 +87,8 @@ func (a *Notices) Notify(ctx context.Context, in NotifyInput) (int, error) {
 	return len(posts), nil
 }
 
-func (a *Notices) post(ctx context.Context, in NotifyInput, n ticket.Notice, requester roster.Person) (Post, bool, error) {
-	to, err := a.Addresses.Person(ctx, n.To.ID)
-	if err != nil {
-		return Post{}, false, err
-	}
+func (a *Notices) post(ctx context.Context, in NotifyInput, n ticket.Notice, people map[string]roster.Person) (_ Post, _ bool, err error) {
+	to, requester := people[n.To.ID], people[in.Ticket.Requester.ID]
 	address := to.Phone
 	if n.To.Via == "im" {
 		address = to.JID

@@ -23,8 +23,8 @@ type outside struct {
 	keys    map[string]bool
 }
 
-func (o *outside) Person(_ context.Context, id string) (roster.Person, error) {
-	return o.people[id], o.err
+func (o *outside) PeopleByID(context.Context, []string) (map[string]roster.Person, error) {
+	return o.people, o.err
 }
 func (o *outside) ReplyTo(_ context.Context, command string) (string, error) {
 	return o.replies[command], nil

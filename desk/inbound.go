@@ -317,7 +317,7 @@ func (d *Desk) take(ctx context.Context, message arrived) error {
 
 // drop finishes a message that gets no answer.
 func (d *Desk) drop(ctx context.Context, row store.Inbound, why string) error {
-	if err := d.Store.Drop(ctx, row.ID, why); err != nil {
+	if err := d.Store.Drop(ctx, row.Key, why); err != nil {
 		return err
 	}
 	d.finished(row.Key)

@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 
@@ -20,13 +19,14 @@ func (d *Desk) Person(ctx context.Context, id string) (roster.Person, error) {
 	return p, outside(err)
 }
 
+// PeopleByID returns those of these people who are known, by id.
+func (d *Desk) PeopleByID(ctx context.Context, ids []string) (map[string]roster.Person, error) {
+	return d.Store.PeopleByID(ctx, ids)
+}
+
 // ReplyTo returns where a message came from; empty when the command was none.
 func (d *Desk) ReplyTo(ctx context.Context, command string) (string, error) {
-	row, err := d.Store.Inbound(ctx, command)
-	if errors.Is(err, store.ErrNotFound) {
-		return "", nil
-	}
-	return row.ReplyTo, err
+	return d.Store.ReplyTo(ctx, command)
 }
 
 // Post puts notices into the outbox, each answer together with the end of the

@@ -145,6 +145,16 @@ func (s *Store) Inbound(ctx context.Context, key string) (Inbound, error) {
 	return inbound(row.Inbox, row.Person), nil
 }
 
+// ReplyTo returns where the answer to a message goes; empty when there is no such
+// message.
+func (s *Store) ReplyTo(ctx context.Context, key string) (string, error) {
+	address, err := s.q.ReplyTo(ctx, key)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	return address, fail("sender of a message", err)
+}
+
 // Parts returns the unfinished parts of the oldest message of a group, by number.
 func (s *Store) Parts(ctx context.Context, group string) ([]Inbound, error) {
 	rows, err := s.q.Parts(ctx, group)
@@ -170,9 +180,8 @@ func inbound(row db.Inbox, person string) Inbound {
 
 // Drop finishes a message without an answer, and with a part those that it
 // belongs to.
-func (s *Store) Drop(ctx context.Context, id int64, why string) error {
-	_, err := s.q.AdvanceInbound(ctx, db.AdvanceInboundParams{ID: id, State: Finished, Why: storable(why)})
-	return fail("drop a message", err)
+func (s *Store) Drop(ctx context.Context, key, why string) error {
+	return fail("drop a message", s.q.AdvanceInbound(ctx, db.AdvanceInboundParams{Key: key, State: Finished, Why: storable(why)}))
 }
 
 // unlockTimeout bounds the unlocking; a connection that does not unlock is closed,

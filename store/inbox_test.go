@@ -134,7 +134,7 @@ func TestTheLifeOfAMessage(t *testing.T) {
 	if list[1].Person != "" {
 		t.Errorf("the stranger is %s", list[1].Person)
 	}
-	must(t, s.Drop(t.Context(), list[1].ID, "stranger"))
+	must(t, s.Drop(t.Context(), list[1].Key, "stranger"))
 	value(s.Write(t.Context(), store.Write{Decides: key, Decided: []byte(`{"number":142}`)}))(t)
 	busy := text("busy")
 	busy.Reason = "err_busy"
@@ -185,7 +185,7 @@ func TestPartsOfAMessage(t *testing.T) {
 			t.Errorf("%s is %s", m.Part.Data, m.State)
 		}
 	}
-	must(t, s.Drop(t.Context(), list[0].ID, "incomplete"))
+	must(t, s.Drop(t.Context(), list[0].Key, "incomplete"))
 	if got := texts(); got != "" {
 		t.Errorf("left: %q", got)
 	}

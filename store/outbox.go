@@ -97,7 +97,7 @@ func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 // advance notes what the step means for the message in.
 func advance(ctx context.Context, q *db.Queries, w Write) error {
 	if w.Answers != "" {
-		if _, err := q.AdvanceInbound(ctx, db.AdvanceInboundParams{Key: w.Answers, State: Finished}); err != nil {
+		if err := q.AdvanceInbound(ctx, db.AdvanceInboundParams{Key: w.Answers, State: Finished}); err != nil {
 			return err
 		}
 	}
@@ -112,8 +112,7 @@ func advance(ctx context.Context, q *db.Queries, w Write) error {
 	if err := q.Decide(ctx, db.DecideParams{Decided: w.Decided, Key: w.Decides}); err != nil {
 		return err
 	}
-	_, err := q.AdvanceInbound(ctx, db.AdvanceInboundParams{Key: w.Decides, State: HandedOver})
-	return err
+	return q.AdvanceInbound(ctx, db.AdvanceInboundParams{Key: w.Decides, State: HandedOver})
 }
 
 // changes are the context changes that a step makes: those of messages that were

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"deskbell/gateway"
 	"deskbell/roster"
 	"deskbell/store/internal/db"
@@ -72,17 +74,42 @@ func (s *Store) People(ctx context.Context) ([]roster.Person, error) {
 
 // Person returns one person, or ErrNotFound.
 func (s *Store) Person(ctx context.Context, id string) (roster.Person, error) {
-	row, err := s.q.Person(ctx, id)
-	if err != nil {
-		return roster.Person{}, fail("person "+id, err)
+	row, err := s.row(ctx, id)
+	return person(row), err
+}
+
+func (s *Store) row(ctx context.Context, id string) (row db.Person, err error) {
+	rows, err := s.q.PeopleByID(ctx, []string{id})
+	if err == nil && len(rows) == 0 {
+		err = pgx.ErrNoRows
 	}
-	return person(row), nil
+	if err != nil {
+		return row, fail("person "+id, err)
+	}
+	return rows[0], nil
+}
+
+// PeopleByID returns those of these people who are known, by id.
+func (s *Store) PeopleByID(ctx context.Context, ids []string) (map[string]roster.Person, error) {
+	rows, err := s.q.PeopleByID(ctx, ids)
+	if err != nil {
+		return nil, fail("people", err)
+	}
+	known := map[string]roster.Person{}
+	for _, row := range rows {
+		known[row.ID] = person(row)
+	}
+	return known, nil
 }
 
 // PersonAt returns who has an address: an E.164 number or a bare JID. ErrNotFound
 // for a stranger.
 func (s *Store) PersonAt(ctx context.Context, channel gateway.Channel, address string) (roster.Person, error) {
-	row, err := s.q.PersonAt(ctx, db.PersonAtParams{Channel: string(channel), Address: address})
+	find := s.q.PersonByPhone
+	if channel == gateway.IM {
+		find = s.q.PersonByJID
+	}
+	row, err := find(ctx, address)
 	if err != nil {
 		return roster.Person{}, fail("person at an address", err)
 	}
@@ -91,9 +118,9 @@ func (s *Store) PersonAt(ctx context.Context, channel gateway.Channel, address s
 
 // CheckPIN tells whether a PIN is the person's. Who has none has no right one.
 func (s *Store) CheckPIN(ctx context.Context, id, pin string) (bool, error) {
-	row, err := s.q.Person(ctx, id)
+	row, err := s.row(ctx, id)
 	if err != nil {
-		return false, fail("pin of "+id, err)
+		return false, err
 	}
 	ok, err := matchPIN(row.PinHash, pin)
 	return ok, fail("pin of "+id, err)
@@ -116,40 +143,32 @@ func person(row db.Person) roster.Person {
 // Members returns everybody who may work on tickets, with what is known about
 // them now, in the order of the people file.
 func (s *Store) Members(ctx context.Context) ([]roster.Member, error) {
-	rows, err := s.q.Members(ctx, "")
+	rows, err := s.q.Members(ctx)
 	if err != nil {
 		return nil, fail("members", err)
 	}
 	list := make([]roster.Member, len(rows))
 	for i, row := range rows {
-		list[i] = member(row)
+		list[i] = member(row.Person, row.Holding)
 	}
 	return list, nil
 }
 
 // Member returns anybody with what is known about them now, or ErrNotFound.
 func (s *Store) Member(ctx context.Context, id string) (roster.Member, error) {
-	what := "member " + id
-	if id == "" {
-		return roster.Member{}, fail(what, ErrNotFound)
-	}
-	rows, err := s.q.Members(ctx, id)
+	row, err := s.q.Member(ctx, id)
 	if err != nil {
-		return roster.Member{}, fail(what, err)
+		return roster.Member{}, fail("member "+id, err)
 	}
-	if len(rows) == 0 {
-		return roster.Member{}, fail(what, ErrNotFound)
-	}
-	return member(rows[0]), nil
+	return member(row.Person, row.Holding), nil
 }
 
-func member(row db.MembersRow) roster.Member {
-	p := row.Person
+func member(p db.Person, holding []int) roster.Member {
 	return roster.Member{
 		Person: person(p),
 		Presence: roster.Presence{State: roster.PresenceState(p.Presence), Show: p.PresenceShow, Reason: p.PresenceReason,
 			Since: moment(p.PresenceSince), LastSeen: moment(p.LastSeen)},
-		Holding: row.Holding, AwayUntil: moment(p.AwayUntil), AwayReason: p.AwayReason, Stopped: p.Stopped, LastAsked: moment(p.LastAsked),
+		Holding: holding, AwayUntil: moment(p.AwayUntil), AwayReason: p.AwayReason, Stopped: p.Stopped, LastAsked: moment(p.LastAsked),
 	}
 }
 
@@ -198,7 +217,7 @@ func (s *Store) Returners(ctx context.Context) ([]roster.Member, error) {
 	}
 	list := make([]roster.Member, len(rows))
 	for i, p := range rows {
-		list[i] = member(db.MembersRow{Person: p})
+		list[i] = member(p, nil)
 	}
 	return list, nil
 }

@@ -190,8 +190,12 @@ func (d *desk) People(context.Context) ([]roster.Person, error) {
 	return out, nil
 }
 
-func (d *desk) Person(_ context.Context, id string) (roster.Person, error) {
-	return person(id).Person, nil
+func (d *desk) PeopleByID(_ context.Context, ids []string) (map[string]roster.Person, error) {
+	people := map[string]roster.Person{}
+	for _, id := range ids {
+		people[id] = person(id).Person
+	}
+	return people, nil
 }
 func (d *desk) ReplyTo(context.Context, string) (string, error)       { return "", nil }
 func (d *desk) Waiting(context.Context, int) ([]ticket.Ticket, error) { return nil, nil }

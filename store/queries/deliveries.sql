@@ -29,7 +29,7 @@ SELECT text FROM deliveries WHERE answers = @answers::text AND key NOT LIKE 'bus
 -- itself is quadratic in the backlog. What is no longer to be sent is returned with
 -- what became of it.
 WITH queue AS (
-    SELECT d.id, d.urgent, d.state = 'due' AND (d.not_before <= @now OR d.expires <= @now) AS ready,
+    SELECT d.id, d.urgent, d.state = 'due' AND d.not_before <= @now AS ready,
         CASE
             WHEN d.expires <= @now::timestamptz THEN 'expired'
             WHEN d.channel = 'sms' AND p.stopped AND d.reason <> 'stop_ok' THEN 'failed'
@@ -41,7 +41,7 @@ WITH queue AS (
     FROM deliveries d
     LEFT JOIN people p ON p.id = d.person
     LEFT JOIN tickets t ON t.number = d.ticket
-    WHERE d.channel = @channel AND (d.state = 'sending' OR d.state = 'due' AND (d.not_before <= @now OR d.expires <= @now OR d.attempt > 0))
+    WHERE d.channel = @channel AND (d.state = 'sending' OR d.state = 'due' AND (d.not_before <= @now OR d.attempt > 0))
 ), first AS (
     SELECT q.id, q.verdict FROM queue q
     WHERE q.ready AND (q.verdict <> 'sending' OR CASE WHEN q.urgent THEN q.place_of_its_kind ELSE q.place END = 1)
@@ -63,7 +63,7 @@ RETURNING deliveries.*;
 UPDATE deliveries SET
     state = CASE WHEN @state::text = 'unknown' AND alert AND NOT repeated THEN 'due' ELSE @state END,
     why = @why,
-    not_before = CASE WHEN @state = 'due' THEN @again_at ELSE not_before END,
+    not_before = CASE WHEN @state = 'due' THEN least(@again_at, expires) ELSE not_before END,
     repeated = repeated OR @state = 'unknown' AND alert,
     sent_at = CASE WHEN @state = 'sent' OR @state = 'unknown' AND (repeated OR NOT alert) THEN @now::timestamptz ELSE sent_at END
 WHERE id = @id AND (state = 'sending' OR @state = 'sent' AND state IN ('due', 'unknown'));
@@ -113,8 +113,8 @@ WHERE segments.delivery = m.delivery AND segments.number = m.number AND segments
 -- delivered when all are.
 UPDATE deliveries SET state = worst.state, why = worst.why FROM (
     SELECT DISTINCT ON (s.delivery) s.delivery, s.state, s.why FROM segments s
-    WHERE s.delivery = @delivery::bigint
-        OR s.delivery IN (SELECT m.delivery FROM segments m WHERE m.channel = @channel AND m.norm = ANY (@forms::text[]))
+    WHERE s.delivery IN (
+        SELECT @delivery::bigint UNION SELECT m.delivery FROM segments m WHERE m.channel = @channel AND m.norm = ANY (@forms::text[]))
     ORDER BY s.delivery, array_position(ARRAY['failed', 'expired', 'sent', 'unknown', 'delivered'], s.state), s.number
 ) worst
 WHERE worst.delivery = deliveries.id AND deliveries.state <> worst.state;
@@ -161,10 +161,13 @@ SELECT name, holder, up_since FROM leases WHERE expires > clock_timestamp() ORDE
 -- name: Look :one
 -- Whether anything is to be taken, and whether offers that waited for company are
 -- among it.
-SELECT count(*) > 0 AS due,
-    coalesce(bool_or(d.attempt = 0 AND d.reason IN ('offer', 'reminder') AND d.not_before > d.created_at AND d.not_before <= @now), false)::boolean AS company
-FROM deliveries d
-WHERE d.channel = @channel AND d.state = 'due' AND (d.not_before <= @now OR d.expires <= @now);
+SELECT coalesce(
+    (SELECT d.not_before FROM deliveries d WHERE d.channel = @channel AND d.state = 'due' ORDER BY d.not_before LIMIT 1) <= @now::timestamptz, false
+)::boolean AS due, EXISTS (
+    SELECT FROM deliveries d
+    WHERE d.channel = @channel AND d.state = 'due' AND d.not_before <= @now AND d.not_before > d.created_at
+        AND d.attempt = 0 AND d.reason IN ('offer', 'reminder')
+) AS company;
 
 -- name: Companions :many
 -- Offers that waited for company, and found some; Take discards the others.

@@ -32,14 +32,16 @@ UPDATE inbox SET confirmed_at = @at
 WHERE channel = @channel AND key = ANY (@keys::text[]) AND confirmed_at IS NULL;
 
 -- name: Unfinished :many
-SELECT sqlc.embed(i), coalesce(p.id, '') AS person FROM inbox i
-LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender OR i.channel = 'im' AND p.jid = i.sender
+SELECT sqlc.embed(i), coalesce(phone.id, jid.id, '') AS person FROM inbox i
+LEFT JOIN people phone ON i.channel = 'sms' AND phone.phone = i.sender
+LEFT JOIN people jid ON i.channel = 'im' AND jid.jid = i.sender
 WHERE i.channel = @channel AND i.state <> 'finished'
 ORDER BY i.id LIMIT @max;
 
 -- name: Inbound :one
-SELECT sqlc.embed(i), coalesce(p.id, '') AS person FROM inbox i
-LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender OR i.channel = 'im' AND p.jid = i.sender
+SELECT sqlc.embed(i), coalesce(phone.id, jid.id, '') AS person FROM inbox i
+LEFT JOIN people phone ON i.channel = 'sms' AND phone.phone = i.sender
+LEFT JOIN people jid ON i.channel = 'im' AND jid.jid = i.sender
 WHERE i.key = @key;
 
 -- name: Parts :many
@@ -50,16 +52,21 @@ LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender
 WHERE i.part_group = @part_group::text AND i.state <> 'finished'
 ORDER BY i.part_number, i.id;
 
--- name: AdvanceInbound :execrows
+-- name: AdvanceInbound :exec
 -- A part takes the other parts of its message along; see Parts.
-WITH unfinished AS (
-    SELECT i.id, i.key, row_number() OVER (PARTITION BY i.part_group, i.part_number ORDER BY i.id) AS nth
-    FROM inbox i
-    WHERE i.part_group = (SELECT o.part_group FROM inbox o WHERE o.id = @id OR o.key = @key) AND i.state <> 'finished'
+WITH this AS (
+    SELECT i.id, i.part_group FROM inbox i WHERE i.key = @key
+), unfinished AS (
+    SELECT i.id, row_number() OVER (PARTITION BY i.part_number ORDER BY i.id) AS nth
+    FROM inbox i JOIN this ON i.part_group = this.part_group
+    WHERE i.state <> 'finished'
+), together AS (
+    SELECT this.id FROM this
+    UNION
+    SELECT u.id FROM unfinished u WHERE u.nth = (SELECT o.nth FROM unfinished o JOIN this ON o.id = this.id)
 )
 UPDATE inbox SET state = @state, why = @why
-WHERE inbox.state <> 'finished' AND (inbox.id = @id OR inbox.key = @key OR inbox.id IN (
-    SELECT u.id FROM unfinished u WHERE u.nth = (SELECT o.nth FROM unfinished o WHERE o.id = @id OR o.key = @key)));
+FROM together t WHERE inbox.id = t.id AND inbox.state <> 'finished';
 
 -- name: SetTold :exec
 UPDATE inbox SET told = true WHERE key = @key;
@@ -93,3 +100,6 @@ SELECT * FROM people WHERE away_until <= @now ORDER BY position;
 
 -- name: Decide :exec
 UPDATE inbox SET decided = @decided::json, state = 'handed over' WHERE key = @key AND state = 'kept';
+
+-- name: ReplyTo :one
+SELECT reply_to FROM inbox WHERE key = @key;

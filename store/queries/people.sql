@@ -20,12 +20,14 @@ ON CONFLICT (grp, name) DO UPDATE SET
 -- name: People :many
 SELECT * FROM people ORDER BY position, id;
 
--- name: Person :one
-SELECT * FROM people WHERE id = @id;
+-- name: PeopleByID :many
+SELECT * FROM people WHERE id = ANY (@ids::text[]);
 
--- name: PersonAt :one
-SELECT * FROM people
-WHERE CASE WHEN @channel::text = 'sms' THEN phone = @address::text ELSE jid = @address::text END;
+-- name: PersonByPhone :one
+SELECT * FROM people WHERE phone = @phone::text;
+
+-- name: PersonByJID :one
+SELECT * FROM people WHERE jid = @jid::text;
 
 -- name: Members :many
 SELECT sqlc.embed(p), coalesce(h.numbers, '{}')::integer[] AS holding
@@ -34,8 +36,14 @@ LEFT JOIN (
     SELECT assignee, array_agg(number ORDER BY number) AS numbers
     FROM tickets WHERE status IN ('assigned', 'pending') GROUP BY assignee
 ) h ON h.assignee = p.id
-WHERE CASE WHEN @id::text = '' THEN p.roles && '{agent,oncall,manager}'::text[] ELSE p.id = @id END
+WHERE p.roles && '{agent,oncall,manager}'::text[]
 ORDER BY p.position, p.id;
+
+-- name: Member :one
+SELECT sqlc.embed(p), ARRAY(
+    SELECT t.number FROM tickets t WHERE t.assignee = p.id AND t.status IN ('assigned', 'pending') ORDER BY t.number
+)::integer[] AS holding
+FROM people p WHERE p.id = @id;
 
 -- name: Rota :many
 SELECT * FROM rota ORDER BY position, grp, name;

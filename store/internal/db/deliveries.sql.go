@@ -331,15 +331,18 @@ func (q *Queries) LockReceived(ctx context.Context, arg LockReceivedParams) erro
 }
 
 const look = `-- name: Look :one
-SELECT count(*) > 0 AS due,
-    coalesce(bool_or(d.attempt = 0 AND d.reason IN ('offer', 'reminder') AND d.not_before > d.created_at AND d.not_before <= $1), false)::boolean AS company
-FROM deliveries d
-WHERE d.channel = $2 AND d.state = 'due' AND (d.not_before <= $1 OR d.expires <= $1)
+SELECT coalesce(
+    (SELECT d.not_before FROM deliveries d WHERE d.channel = $1 AND d.state = 'due' ORDER BY d.not_before LIMIT 1) <= $2::timestamptz, false
+)::boolean AS due, EXISTS (
+    SELECT FROM deliveries d
+    WHERE d.channel = $1 AND d.state = 'due' AND d.not_before <= $2 AND d.not_before > d.created_at
+        AND d.attempt = 0 AND d.reason IN ('offer', 'reminder')
+) AS company
 `
 
 type LookParams struct {
-	Now     time.Time
 	Channel string
+	Now     time.Time
 }
 
 type LookRow struct {
@@ -350,7 +353,7 @@ type LookRow struct {
 // Whether anything is to be taken, and whether offers that waited for company are
 // among it.
 func (q *Queries) Look(ctx context.Context, arg LookParams) (LookRow, error) {
-	row := q.db.QueryRow(ctx, look, arg.Now, arg.Channel)
+	row := q.db.QueryRow(ctx, look, arg.Channel, arg.Now)
 	var i LookRow
 	err := row.Scan(&i.Due, &i.Company)
 	return i, err
@@ -482,7 +485,7 @@ const settleDelivery = `-- name: SettleDelivery :exec
 UPDATE deliveries SET
     state = CASE WHEN $1::text = 'unknown' AND alert AND NOT repeated THEN 'due' ELSE $1 END,
     why = $2,
-    not_before = CASE WHEN $1 = 'due' THEN $3 ELSE not_before END,
+    not_before = CASE WHEN $1 = 'due' THEN least($3, expires) ELSE not_before END,
     repeated = repeated OR $1 = 'unknown' AND alert,
     sent_at = CASE WHEN $1 = 'sent' OR $1 = 'unknown' AND (repeated OR NOT alert) THEN $4::timestamptz ELSE sent_at END
 WHERE id = $5 AND (state = 'sending' OR $1 = 'sent' AND state IN ('due', 'unknown'))
@@ -513,8 +516,8 @@ func (q *Queries) SettleDelivery(ctx context.Context, arg SettleDeliveryParams) 
 const sumUp = `-- name: SumUp :exec
 UPDATE deliveries SET state = worst.state, why = worst.why FROM (
     SELECT DISTINCT ON (s.delivery) s.delivery, s.state, s.why FROM segments s
-    WHERE s.delivery = $1::bigint
-        OR s.delivery IN (SELECT m.delivery FROM segments m WHERE m.channel = $2 AND m.norm = ANY ($3::text[]))
+    WHERE s.delivery IN (
+        SELECT $1::bigint UNION SELECT m.delivery FROM segments m WHERE m.channel = $2 AND m.norm = ANY ($3::text[]))
     ORDER BY s.delivery, array_position(ARRAY['failed', 'expired', 'sent', 'unknown', 'delivered'], s.state), s.number
 ) worst
 WHERE worst.delivery = deliveries.id AND deliveries.state <> worst.state
@@ -535,7 +538,7 @@ func (q *Queries) SumUp(ctx context.Context, arg SumUpParams) error {
 
 const take = `-- name: Take :many
 WITH queue AS (
-    SELECT d.id, d.urgent, d.state = 'due' AND (d.not_before <= $1 OR d.expires <= $1) AS ready,
+    SELECT d.id, d.urgent, d.state = 'due' AND d.not_before <= $1 AS ready,
         CASE
             WHEN d.expires <= $1::timestamptz THEN 'expired'
             WHEN d.channel = 'sms' AND p.stopped AND d.reason <> 'stop_ok' THEN 'failed'
@@ -547,7 +550,7 @@ WITH queue AS (
     FROM deliveries d
     LEFT JOIN people p ON p.id = d.person
     LEFT JOIN tickets t ON t.number = d.ticket
-    WHERE d.channel = $2 AND (d.state = 'sending' OR d.state = 'due' AND (d.not_before <= $1 OR d.expires <= $1 OR d.attempt > 0))
+    WHERE d.channel = $2 AND (d.state = 'sending' OR d.state = 'due' AND (d.not_before <= $1 OR d.attempt > 0))
 ), first AS (
     SELECT q.id, q.verdict FROM queue q
     WHERE q.ready AND (q.verdict <> 'sending' OR CASE WHEN q.urgent THEN q.place_of_its_kind ELSE q.place END = 1)

@@ -10,36 +10,32 @@ import (
 	"time"
 )
 
-const advanceInbound = `-- name: AdvanceInbound :execrows
-WITH unfinished AS (
-    SELECT i.id, i.key, row_number() OVER (PARTITION BY i.part_group, i.part_number ORDER BY i.id) AS nth
-    FROM inbox i
-    WHERE i.part_group = (SELECT o.part_group FROM inbox o WHERE o.id = $3 OR o.key = $4) AND i.state <> 'finished'
+const advanceInbound = `-- name: AdvanceInbound :exec
+WITH this AS (
+    SELECT i.id, i.part_group FROM inbox i WHERE i.key = $3
+), unfinished AS (
+    SELECT i.id, row_number() OVER (PARTITION BY i.part_number ORDER BY i.id) AS nth
+    FROM inbox i JOIN this ON i.part_group = this.part_group
+    WHERE i.state <> 'finished'
+), together AS (
+    SELECT this.id FROM this
+    UNION
+    SELECT u.id FROM unfinished u WHERE u.nth = (SELECT o.nth FROM unfinished o JOIN this ON o.id = this.id)
 )
 UPDATE inbox SET state = $1, why = $2
-WHERE inbox.state <> 'finished' AND (inbox.id = $3 OR inbox.key = $4 OR inbox.id IN (
-    SELECT u.id FROM unfinished u WHERE u.nth = (SELECT o.nth FROM unfinished o WHERE o.id = $3 OR o.key = $4)))
+FROM together t WHERE inbox.id = t.id AND inbox.state <> 'finished'
 `
 
 type AdvanceInboundParams struct {
 	State string
 	Why   string
-	ID    int64
 	Key   string
 }
 
 // A part takes the other parts of its message along; see Parts.
-func (q *Queries) AdvanceInbound(ctx context.Context, arg AdvanceInboundParams) (int64, error) {
-	result, err := q.db.Exec(ctx, advanceInbound,
-		arg.State,
-		arg.Why,
-		arg.ID,
-		arg.Key,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) AdvanceInbound(ctx context.Context, arg AdvanceInboundParams) error {
+	_, err := q.db.Exec(ctx, advanceInbound, arg.State, arg.Why, arg.Key)
+	return err
 }
 
 const confirm = `-- name: Confirm :exec
@@ -100,8 +96,9 @@ func (q *Queries) Decide(ctx context.Context, arg DecideParams) error {
 }
 
 const inbound = `-- name: Inbound :one
-SELECT i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, i.decided, coalesce(p.id, '') AS person FROM inbox i
-LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender OR i.channel = 'im' AND p.jid = i.sender
+SELECT i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, i.decided, coalesce(phone.id, jid.id, '') AS person FROM inbox i
+LEFT JOIN people phone ON i.channel = 'sms' AND phone.phone = i.sender
+LEFT JOIN people jid ON i.channel = 'im' AND jid.jid = i.sender
 WHERE i.key = $1
 `
 
@@ -262,6 +259,17 @@ func (q *Queries) Parts(ctx context.Context, partGroup string) ([]PartsRow, erro
 	return items, nil
 }
 
+const replyTo = `-- name: ReplyTo :one
+SELECT reply_to FROM inbox WHERE key = $1
+`
+
+func (q *Queries) ReplyTo(ctx context.Context, key string) (string, error) {
+	row := q.db.QueryRow(ctx, replyTo, key)
+	var reply_to string
+	err := row.Scan(&reply_to)
+	return reply_to, err
+}
+
 const returners = `-- name: Returners :many
 SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people WHERE away_until <= $1 ORDER BY position
 `
@@ -359,8 +367,9 @@ func (q *Queries) TryLock(ctx context.Context, sender string) (bool, error) {
 }
 
 const unfinished = `-- name: Unfinished :many
-SELECT i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, i.decided, coalesce(p.id, '') AS person FROM inbox i
-LEFT JOIN people p ON i.channel = 'sms' AND p.phone = i.sender OR i.channel = 'im' AND p.jid = i.sender
+SELECT i.id, i.channel, i.key, i.hash, i.ordinal, i.sender, i.reply_to, i.text, i.quotes, i.sent_at, i.part_group, i.part_number, i.part_total, i.part_coding, i.part_data, i.kept_at, i.confirmed_at, i.state, i.told, i.why, i.corrects, i.decided, coalesce(phone.id, jid.id, '') AS person FROM inbox i
+LEFT JOIN people phone ON i.channel = 'sms' AND phone.phone = i.sender
+LEFT JOIN people jid ON i.channel = 'im' AND jid.jid = i.sender
 WHERE i.channel = $1 AND i.state <> 'finished'
 ORDER BY i.id LIMIT $2
 `

@@ -134,6 +134,47 @@ func (q *Queries) MarkAsked(ctx context.Context, arg MarkAskedParams) error {
 	return err
 }
 
+const member = `-- name: Member :one
+SELECT p.id, p.position, p.name, p.roles, p.phone, p.jid, p.language, p.loc, p.grp, p.prefers, p.pin_hash, p.presence, p.presence_show, p.presence_reason, p.presence_since, p.last_seen, p.away_until, p.away_reason, p.stopped, p.last_asked, ARRAY(
+    SELECT t.number FROM tickets t WHERE t.assignee = p.id AND t.status IN ('assigned', 'pending') ORDER BY t.number
+)::integer[] AS holding
+FROM people p WHERE p.id = $1
+`
+
+type MemberRow struct {
+	Person  Person
+	Holding []int
+}
+
+func (q *Queries) Member(ctx context.Context, id string) (MemberRow, error) {
+	row := q.db.QueryRow(ctx, member, id)
+	var i MemberRow
+	err := row.Scan(
+		&i.Person.ID,
+		&i.Person.Position,
+		&i.Person.Name,
+		&i.Person.Roles,
+		&i.Person.Phone,
+		&i.Person.Jid,
+		&i.Person.Language,
+		&i.Person.Loc,
+		&i.Person.Grp,
+		&i.Person.Prefers,
+		&i.Person.PinHash,
+		&i.Person.Presence,
+		&i.Person.PresenceShow,
+		&i.Person.PresenceReason,
+		&i.Person.PresenceSince,
+		&i.Person.LastSeen,
+		&i.Person.AwayUntil,
+		&i.Person.AwayReason,
+		&i.Person.Stopped,
+		&i.Person.LastAsked,
+		&i.Holding,
+	)
+	return i, err
+}
+
 const members = `-- name: Members :many
 SELECT p.id, p.position, p.name, p.roles, p.phone, p.jid, p.language, p.loc, p.grp, p.prefers, p.pin_hash, p.presence, p.presence_show, p.presence_reason, p.presence_since, p.last_seen, p.away_until, p.away_reason, p.stopped, p.last_asked, coalesce(h.numbers, '{}')::integer[] AS holding
 FROM people p
@@ -141,7 +182,7 @@ LEFT JOIN (
     SELECT assignee, array_agg(number ORDER BY number) AS numbers
     FROM tickets WHERE status IN ('assigned', 'pending') GROUP BY assignee
 ) h ON h.assignee = p.id
-WHERE CASE WHEN $1::text = '' THEN p.roles && '{agent,oncall,manager}'::text[] ELSE p.id = $1 END
+WHERE p.roles && '{agent,oncall,manager}'::text[]
 ORDER BY p.position, p.id
 `
 
@@ -150,8 +191,8 @@ type MembersRow struct {
 	Holding []int
 }
 
-func (q *Queries) Members(ctx context.Context, id string) ([]MembersRow, error) {
-	rows, err := q.db.Query(ctx, members, id)
+func (q *Queries) Members(ctx context.Context) ([]MembersRow, error) {
+	rows, err := q.db.Query(ctx, members)
 	if err != nil {
 		return nil, err
 	}
@@ -268,12 +309,57 @@ func (q *Queries) People(ctx context.Context) ([]Person, error) {
 	return items, nil
 }
 
-const person = `-- name: Person :one
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people WHERE id = $1
+const peopleByID = `-- name: PeopleByID :many
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people WHERE id = ANY ($1::text[])
 `
 
-func (q *Queries) Person(ctx context.Context, id string) (Person, error) {
-	row := q.db.QueryRow(ctx, person, id)
+func (q *Queries) PeopleByID(ctx context.Context, ids []string) ([]Person, error) {
+	rows, err := q.db.Query(ctx, peopleByID, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Person
+	for rows.Next() {
+		var i Person
+		if err := rows.Scan(
+			&i.ID,
+			&i.Position,
+			&i.Name,
+			&i.Roles,
+			&i.Phone,
+			&i.Jid,
+			&i.Language,
+			&i.Loc,
+			&i.Grp,
+			&i.Prefers,
+			&i.PinHash,
+			&i.Presence,
+			&i.PresenceShow,
+			&i.PresenceReason,
+			&i.PresenceSince,
+			&i.LastSeen,
+			&i.AwayUntil,
+			&i.AwayReason,
+			&i.Stopped,
+			&i.LastAsked,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const personByJID = `-- name: PersonByJID :one
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people WHERE jid = $1::text
+`
+
+func (q *Queries) PersonByJID(ctx context.Context, jid string) (Person, error) {
+	row := q.db.QueryRow(ctx, personByJID, jid)
 	var i Person
 	err := row.Scan(
 		&i.ID,
@@ -300,18 +386,12 @@ func (q *Queries) Person(ctx context.Context, id string) (Person, error) {
 	return i, err
 }
 
-const personAt = `-- name: PersonAt :one
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people
-WHERE CASE WHEN $1::text = 'sms' THEN phone = $2::text ELSE jid = $2::text END
+const personByPhone = `-- name: PersonByPhone :one
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people WHERE phone = $1::text
 `
 
-type PersonAtParams struct {
-	Channel string
-	Address string
-}
-
-func (q *Queries) PersonAt(ctx context.Context, arg PersonAtParams) (Person, error) {
-	row := q.db.QueryRow(ctx, personAt, arg.Channel, arg.Address)
+func (q *Queries) PersonByPhone(ctx context.Context, phone string) (Person, error) {
+	row := q.db.QueryRow(ctx, personByPhone, phone)
 	var i Person
 	err := row.Scan(
 		&i.ID,
