@@ -165,6 +165,7 @@ func (d *Desk) options(t ticket.Ticket, reuse enums.WorkflowIdReusePolicy) clien
 		TaskQueue:                workflows.Queue,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    reuse,
+		EnableEagerStart:         true,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(workflows.Attributes(t)...),
 		StaticSummary:            notice.Summary(t.Number, t.Subject, t.Requester.Name, t.Priority),
 		StaticDetails:            notice.Details(t.Body, maxDetails),

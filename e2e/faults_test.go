@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,18 +23,19 @@ import (
 	"deskbell/devstack/smsc"
 )
 
-// severity is how long parts are away and how often the desk is killed: a tenth of
-// it in an ordinary test run, all of it with DESKBELL_SOAK set.
+// severity is how long parts are away, how often the whole desk is killed and how
+// often each role: a tenth of it in an ordinary test run, all of it with DESKBELL_SOAK
+// set.
 type severity struct {
-	away  time.Duration
-	kills int
+	away          time.Duration
+	kills, rounds int
 }
 
 func howSevere() severity {
 	if os.Getenv("DESKBELL_SOAK") != "" {
-		return severity{time.Minute, 10}
+		return severity{time.Minute, 10, 10}
 	}
-	return severity{6 * time.Second, 2}
+	return severity{6 * time.Second, 1, 1}
 }
 
 // recovery is how long the desk may take to be quiet after a fault: pauses between
@@ -191,6 +193,18 @@ func (l *load) rest() {
 	l.turn.Lock()
 	defer l.turn.Unlock()
 	l.desk.quiet(recovery)
+}
+
+// audit rests, and reconciles all that was written so far.
+func (l *load) audit() *evidence {
+	l.desk.t.Helper()
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	l.desk.quiet(recovery)
+	l.mu.Lock()
+	l.desk.mine = slices.Sorted(maps.Keys(l.numbers))
+	l.mu.Unlock()
+	return l.desk.Audit(l.desk.t, deskPassword)
 }
 
 // submit submits with one key until it is taken in. The API may refuse only as it
@@ -355,19 +369,18 @@ func TestFaults(t *testing.T) {
 		healed := time.Now()
 		l.rest()
 		t.Logf("%s: %s, quiet %s later", fault.name, healed.Sub(began).Round(time.Second), time.Since(healed).Round(100*time.Millisecond))
+		l.audit()
 		if t.Failed() {
 			break
 		}
 	}
 	work()
-	l.rest()
+	e := l.audit()
 	for n, who := range l.numbers {
-		desk.mine = append(desk.mine, n)
 		if got := desk.Ticket(n); got.Status != "resolved" || got.Assignee != who {
 			t.Errorf("ticket %d is %s with %q, not resolved by %s", n, got.Status, got.Assignee, who)
 		}
 	}
-	e := desk.Audit(t, deskPassword)
 	again := 0
 	for _, d := range e.deliveries {
 		if d.Repeated {

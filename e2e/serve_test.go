@@ -290,18 +290,15 @@ func TestServe(t *testing.T) {
 	f.double("sms")
 	f.double("im")
 	f.double("tickets")
-	address := freeAddress(t)
-	other := freeAddress(t)
-	for _, a := range []string{address, other} {
-		f.roles["api"] = append(f.roles["api"], f.start(f.name("api"), append(slices.Clone(env), "DESKBELL_HTTP_ADDR="+a), "-v", "serve", "api"))
-	}
-	desk := s.desk(t, env, address)
+	f.apis = [2]string{freeAddress(t), freeAddress(t)}
+	f.roles["api"] = []*role{f.api(0), f.api(1)}
+	desk := s.desk(t, env, f.apis[0])
 	t.Run("doctor of a running desk", func(t *testing.T) { examine(t, s, env, true, "ok smpp up since", "ok xmpp up since") })
 	t.Run("a day by the book", func(t *testing.T) { bookInRealTime(t, desk.with(t)) })
 	t.Run("kill -9 under traffic", func(t *testing.T) { f.killed(t, desk.with(t)) })
 	t.Run("SIGTERM under traffic", func(t *testing.T) {
 		desk := desk.with(t)
-		desk.HTTP = "http://" + other
+		desk.HTTP = "http://" + f.apis[1]
 		desk.answers()
 		f.drained(t, desk)
 	})
@@ -387,7 +384,13 @@ type fleet struct {
 	*servers
 	env    []string
 	roles  map[string][]*role
+	apis   [2]string // addresses
 	serial int
+}
+
+// api starts one of the two APIs.
+func (f *fleet) api(i int) *role {
+	return f.start(f.name("api"), append(slices.Clone(f.env), "DESKBELL_HTTP_ADDR="+f.apis[i]), "-v", "serve", "api")
 }
 
 func (f *fleet) name(role string) string {
@@ -476,8 +479,8 @@ func traffic(desk *Desk, count int, at map[int]func()) {
 // killed.
 const takeover = 15 * time.Second
 
-// killed kills the holders and a worker of the tickets, one after the other, while
-// messages come and go.
+// killed kills the holders, a worker of the tickets and the API that is spoken to, one
+// after the other, while messages come and go.
 func (f *fleet) killed(t *testing.T, desk *Desk) {
 	kill := func(r *role) {
 		if err := r.command.Process.Kill(); err != nil {
@@ -499,14 +502,24 @@ func (f *fleet) killed(t *testing.T, desk *Desk) {
 			})
 		}
 	}
-	traffic(desk, 16, map[int]func(){
-		2:  take("sms"),
-		6:  take("im"),
-		10: func() { kill(f.roles["tickets"][0]) },
-	})
-	audit(t, desk)
-	for _, name := range []string{"sms", "im", "tickets"} {
-		f.double(name)
+	for round := range howSevere().rounds {
+		api := round % len(f.apis)
+		desk.HTTP = "http://" + f.apis[api]
+		desk.answers()
+		traffic(desk, 16, map[int]func(){
+			2:  take("sms"),
+			6:  take("im"),
+			10: func() { kill(f.roles["tickets"][0]) },
+			13: func() {
+				kill(f.roles["api"][api])
+				desk.HTTP = "http://" + f.apis[1-api] // whoever submits tries the other
+			},
+		})
+		audit(t, desk)
+		for _, name := range []string{"sms", "im", "tickets"} {
+			f.double(name)
+		}
+		f.roles["api"][api] = f.api(api)
 	}
 }
 
