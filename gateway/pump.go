@@ -33,8 +33,6 @@ const (
 	// settleGrace to be stored; a process has 15 s to stop.
 	sendGrace   = 5 * time.Second
 	settleGrace = 8 * time.Second
-	// remembered is the number of settled rows that Wait knows of.
-	remembered = 4096
 )
 
 // Pump sends what is due on one channel. Exactly one pump per channel may run at
@@ -46,18 +44,13 @@ type Pump struct {
 	clock   clock.Clock
 	log     *slog.Logger
 	kick    chan struct{}
-
-	mu      sync.Mutex
-	settled map[int64]Outcome
-	order   []int64       // of settled, oldest first
-	change  chan struct{} // closed and replaced when settled grows
 }
 
 // NewPump prepares a pump. Nothing moves before Run.
 func NewPump(channel Channel, outbox Outbox, sender Sender, c clock.Clock, log *slog.Logger) *Pump {
 	return &Pump{
 		channel: channel, outbox: outbox, sender: sender, clock: c, log: log.With(slog.String("channel", string(channel))),
-		kick: make(chan struct{}, 1), settled: map[int64]Outcome{}, change: make(chan struct{}),
+		kick: make(chan struct{}, 1),
 	}
 }
 
@@ -133,21 +126,7 @@ func (p *Pump) settle(ctx context.Context, id int64, o Outcome) {
 	defer cancel()
 	if err := p.retry(ctx, func() error { return p.outbox.Settle(ctx, id, o) }); err != nil {
 		p.log.Error("outcome not stored", slog.Int64("delivery", id), slog.String("state", string(o.State)), slog.Any("error", err))
-		return
 	}
-	if o.State == Due {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.settled[id] = o
-	p.order = append(p.order, id)
-	if len(p.order) > remembered {
-		delete(p.settled, p.order[0])
-		p.order = p.order[1:]
-	}
-	close(p.change)
-	p.change = make(chan struct{})
 }
 
 // retry repeats what failed until it works or ctx ends.
@@ -162,31 +141,6 @@ func (p *Pump) retry(ctx context.Context, do func() error) error {
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		case <-time.After(pause):
-		}
-	}
-}
-
-// Wait returns the outcomes of the given rows once this pump has settled each of
-// them for good, now or among its last 4096 rows. When ctx ends first it returns
-// those it has, and the context's error.
-func (p *Pump) Wait(ctx context.Context, ids []int64) (map[int64]Outcome, error) {
-	for {
-		p.mu.Lock()
-		outcomes := map[int64]Outcome{}
-		for _, id := range ids {
-			if o, ok := p.settled[id]; ok {
-				outcomes[id] = o
-			}
-		}
-		change := p.change
-		p.mu.Unlock()
-		if len(outcomes) == len(ids) {
-			return outcomes, nil
-		}
-		select {
-		case <-change:
-		case <-ctx.Done():
-			return outcomes, context.Cause(ctx)
 		}
 	}
 }
