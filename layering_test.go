@@ -77,7 +77,6 @@ var readsMachineClock = map[string]string{
 	"gateway/im/im.go":       "how long a login stood decides the pause before the next",
 	"web/hub.go":             "deadlines of a connection are the kernel's time",
 	"gateway/sms/session.go": "deadlines and silence of a connection are the kernel's time",
-	"gateway/sms/gateway.go": "how long a bind stood decides the pause before the next",
 	"gateway/sms/inbound.go": "how long an unacknowledged PDU waits is the connection's time",
 }
 

@@ -57,6 +57,17 @@ type SMSC struct {
 	// StampTag is the vendor's TLV that carries the time a message was sent; 0 when
 	// the SMSC has none.
 	StampTag uint16
+	Network  string   // SMSCs of one network share message ids; Addr when it is not set
+	Separate bool     // a receiver and a transmitter in place of a transceiver
+	Latin1   bool     // data_coding 0 is Latin-1, not GSM 7-bit
+	IA5AsGSM bool     // data_coding 1 is GSM 7-bit, not ASCII
+	Rate     float64  // segments per second, 0 for no limit
+	Window   int      // submits without an answer
+	Prefixes []string // numbers it takes, each with a plus; none: every number
+	Region   string   // home of national numbers, ISO 3166 alpha-2
+	// ReceiptIDs is how receipts write message ids where it is not as submit_sm_resp
+	// does: hex or decimal.
+	ReceiptIDs string
 }
 
 // XMPP is the helpdesk's IM account.
@@ -125,7 +136,20 @@ func (r *reader) smscs() []SMSC {
 			Source:   read(r, "DESKBELL_SMPP_SOURCE", suffix, ourNumber),
 			TLS:      read(r, "DESKBELL_SMPP_TLS", suffix, yesOrNo),
 			StampTag: read(r, "DESKBELL_SMPP_STAMP_TAG", suffix, tag),
+			Network:  read(r, "DESKBELL_SMPP_NETWORK", suffix, verbatim),
+			Separate: read(r, "DESKBELL_SMPP_BIND", suffix, oneOf("transceiver", "separate")) == "separate",
+			Latin1:   read(r, "DESKBELL_SMPP_ALPHABET", suffix, oneOf("gsm", "latin1")) == "latin1",
+			IA5AsGSM: read(r, "DESKBELL_SMPP_IA5", suffix, oneOf("ascii", "gsm")) == "gsm",
+			Rate:     read(r, "DESKBELL_SMPP_RATE", suffix, segmentRate),
+			Window:   read(r, "DESKBELL_SMPP_WINDOW", suffix, windowSize),
+			Prefixes: read(r, "DESKBELL_SMPP_PREFIXES", suffix, prefixes),
+			Region:   read(r, "DESKBELL_SMPP_REGION", suffix, region),
+
+			ReceiptIDs: read(r, "DESKBELL_SMPP_RECEIPT_IDS", suffix, oneOf("hex", "decimal")),
 		})
+		if n := len(out) - 1; slices.ContainsFunc(out[:n], func(s SMSC) bool { return s.Addr != "" && s.Addr == out[n].Addr }) {
+			r.fail("DESKBELL_SMPP_ADDR"+suffix, fmt.Errorf("%q: is given twice", out[n].Addr))
+		}
 	}
 	return out
 }
@@ -236,6 +260,52 @@ func tag(s string) (uint16, error) {
 		return 0, fmt.Errorf("%q: use a tag number such as 0x1401", s)
 	}
 	return uint16(n), nil
+}
+
+func oneOf(words ...string) func(string) (string, error) {
+	return func(s string) (string, error) {
+		if !slices.Contains(words, s) {
+			return "", fmt.Errorf("%q: use %s", s, strings.Join(words, " or "))
+		}
+		return s, nil
+	}
+}
+
+func segmentRate(s string) (float64, error) {
+	rate, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(rate > 0 && rate <= 10_000) {
+		return 0, fmt.Errorf("%q: use segments per second, such as 10 or 0.5", s)
+	}
+	return rate, nil
+}
+
+func windowSize(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 1000 {
+		return 0, fmt.Errorf("%q: use a number of messages, 1 to 1000", s)
+	}
+	return n, nil
+}
+
+var prefixPattern = regexp.MustCompile(`^\+[0-9]{0,15}$`)
+
+func prefixes(s string) ([]string, error) {
+	list := strings.Split(strings.ReplaceAll(s, " ", ""), ",")
+	for _, p := range list {
+		if !prefixPattern.MatchString(p) {
+			return nil, fmt.Errorf("%q: use the beginnings of numbers with a plus, such as +49,+43", p)
+		}
+	}
+	return list, nil
+}
+
+var regionPattern = regexp.MustCompile(`^[A-Z]{2}$`)
+
+func region(s string) (string, error) {
+	if !regionPattern.MatchString(s) {
+		return "", fmt.Errorf("%q: use two capital letters, such as DE", s)
+	}
+	return s, nil
 }
 
 func certificates(path string) (string, error) {

@@ -44,6 +44,7 @@ func plain(c Config) map[string]any {
 	}
 	for i, s := range c.SMSCs {
 		out[fmt.Sprint("smsc", i)] = fmt.Sprint(s.Addr, " ", s.SystemID, " ", s.Password.Reveal(), " ", s.Source, " ", s.TLS, " ", s.StampTag)
+		out[fmt.Sprint("terms", i)] = fmt.Sprintf("%s|%t|%t|%t|%g|%d|%s|%s|%s", s.Network, s.Separate, s.Latin1, s.IA5AsGSM, s.Rate, s.Window, s.Prefixes, s.Region, s.ReceiptIDs)
 	}
 	return out
 }
@@ -59,7 +60,7 @@ func TestLoadComplete(t *testing.T) {
 		"http": ":8080", "public": "http://localhost:8080", "ui": "",
 		"xmpp":   []string{"[::1]:5222", "helpdesk@example.org", hidden, ""},
 		"policy": "", "people": "", "key": strings.Repeat(hidden, 4),
-		"smsc0": "smsc.example.org:2775 desk hunter2! +4930100 false 0",
+		"smsc0": "smsc.example.org:2775 desk hunter2! +4930100 false 0", "terms0": "|false|false|false|0|10|[]|DE|",
 	}
 	if diff := cmp.Diff(want, plain(c)); diff != "" {
 		t.Error(diff)
@@ -71,16 +72,25 @@ func TestLoadOptions(t *testing.T) {
 	t.Parallel()
 	pem := filepath.Join("testdata", "ca.pem")
 	tests := map[string]struct{ value, key, want string }{
-		"TEMPORAL_ADDRESS":         {"temporal:7233", "temporal", "temporal:7233"},
-		"TEMPORAL_NAMESPACE":       {"desk", "namespace", "desk"},
-		"DESKBELL_HTTP_ADDR":       {"127.0.0.1:9000", "public", "http://localhost:9000"},
-		"DESKBELL_PUBLIC_URL":      {"https://desk.example.org/it/", "public", "https://desk.example.org/it"},
-		"DESKBELL_TEMPORAL_UI_URL": {"http://localhost:8233/", "ui", "http://localhost:8233"},
-		"DESKBELL_SMPP_TLS":        {"true", "smsc0", "smsc.example.org:2775 desk hunter2! +4930100 true 0"},
-		"DESKBELL_SMPP_STAMP_TAG":  {"0x1401", "smsc0", "smsc.example.org:2775 desk hunter2! +4930100 false 5121"},
-		"DESKBELL_XMPP_CA_FILE":    {pem, "xmpp", "[[::1]:5222 helpdesk@example.org hunter2! " + pem + "]"},
-		"DESKBELL_POLICY_FILE":     {"policy.yaml", "policy", "policy.yaml"},
-		"DESKBELL_PEOPLE_FILE":     {"people.yaml", "people", "people.yaml"},
+		"TEMPORAL_ADDRESS":          {"temporal:7233", "temporal", "temporal:7233"},
+		"TEMPORAL_NAMESPACE":        {"desk", "namespace", "desk"},
+		"DESKBELL_HTTP_ADDR":        {"127.0.0.1:9000", "public", "http://localhost:9000"},
+		"DESKBELL_PUBLIC_URL":       {"https://desk.example.org/it/", "public", "https://desk.example.org/it"},
+		"DESKBELL_TEMPORAL_UI_URL":  {"http://localhost:8233/", "ui", "http://localhost:8233"},
+		"DESKBELL_SMPP_TLS":         {"true", "smsc0", "smsc.example.org:2775 desk hunter2! +4930100 true 0"},
+		"DESKBELL_SMPP_STAMP_TAG":   {"0x1401", "smsc0", "smsc.example.org:2775 desk hunter2! +4930100 false 5121"},
+		"DESKBELL_SMPP_NETWORK":     {"carrier", "terms0", "carrier|false|false|false|0|10|[]|DE|"},
+		"DESKBELL_SMPP_BIND":        {"separate", "terms0", "|true|false|false|0|10|[]|DE|"},
+		"DESKBELL_SMPP_ALPHABET":    {"latin1", "terms0", "|false|true|false|0|10|[]|DE|"},
+		"DESKBELL_SMPP_IA5":         {"gsm", "terms0", "|false|false|true|0|10|[]|DE|"},
+		"DESKBELL_SMPP_RATE":        {"0.5", "terms0", "|false|false|false|0.5|10|[]|DE|"},
+		"DESKBELL_SMPP_WINDOW":      {"50", "terms0", "|false|false|false|0|50|[]|DE|"},
+		"DESKBELL_SMPP_PREFIXES":    {"+49, +", "terms0", "|false|false|false|0|10|[+49 +]|DE|"},
+		"DESKBELL_SMPP_REGION":      {"AT", "terms0", "|false|false|false|0|10|[]|AT|"},
+		"DESKBELL_SMPP_RECEIPT_IDS": {"hex", "terms0", "|false|false|false|0|10|[]|DE|hex"},
+		"DESKBELL_XMPP_CA_FILE":     {pem, "xmpp", "[[::1]:5222 helpdesk@example.org hunter2! " + pem + "]"},
+		"DESKBELL_POLICY_FILE":      {"policy.yaml", "policy", "policy.yaml"},
+		"DESKBELL_PEOPLE_FILE":      {"people.yaml", "people", "people.yaml"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -154,6 +164,12 @@ func TestLoadMalformed(t *testing.T) {
 		{"DESKBELL_SMPP_SOURCE", "Helpdesk", `DESKBELL_SMPP_SOURCE: "Helpdesk": use a number`},
 		{"DESKBELL_SMPP_TLS", "perhaps", `DESKBELL_SMPP_TLS: "perhaps": use true or false`},
 		{"DESKBELL_SMPP_STAMP_TAG", "0x14011", `DESKBELL_SMPP_STAMP_TAG: "0x14011": use a tag number`},
+		{"DESKBELL_SMPP_BIND", "both", `DESKBELL_SMPP_BIND: "both": use transceiver or separate`},
+		{"DESKBELL_SMPP_RATE", "0", `DESKBELL_SMPP_RATE: "0": use segments per second`},
+		{"DESKBELL_SMPP_RATE", "NaN", `DESKBELL_SMPP_RATE: "NaN": use segments per second`},
+		{"DESKBELL_SMPP_WINDOW", "0", `DESKBELL_SMPP_WINDOW: "0": use a number of messages`},
+		{"DESKBELL_SMPP_PREFIXES", "49", `DESKBELL_SMPP_PREFIXES: "49": use the beginnings`},
+		{"DESKBELL_SMPP_REGION", "Germany", `DESKBELL_SMPP_REGION: "Germany": use two capital letters`},
 		{"DESKBELL_XMPP_JID", "Helpdesk@example.org", `DESKBELL_XMPP_JID: "Helpdesk@example.org": write it in lower case`},
 		{"DESKBELL_XMPP_JID", "helpdesk@example.org/bot", "DESKBELL_XMPP_JID: "},
 		{"DESKBELL_XMPP_CA_FILE", "/nowhere/ca.pem", "DESKBELL_XMPP_CA_FILE: open /nowhere/ca.pem"},
@@ -189,6 +205,10 @@ func TestMoreSMSCs(t *testing.T) {
 		env["DESKBELL_SMPP_"+name+"_2"] = value
 		env["DESKBELL_SMPP_"+name+"_9"] = value
 	}
+	if _, err := loadFrom(env, SMS); err == nil || err.Error() != `DESKBELL_SMPP_ADDR_9: "two:2775": is given twice` {
+		t.Errorf("one SMSC twice: %v", err)
+	}
+	env["DESKBELL_SMPP_ADDR_9"] = "nine:2775"
 	c, err := loadFrom(env, SMS)
 	if err != nil {
 		t.Fatal(err)
@@ -196,8 +216,8 @@ func TestMoreSMSCs(t *testing.T) {
 	if len(c.SMSCs) != 3 {
 		t.Fatalf("%d SMSCs", len(c.SMSCs))
 	}
-	for _, key := range []string{"smsc1", "smsc2"} {
-		if got := plain(c)[key]; got != "two:2775 two pass2 30200 true 0" {
+	for key, host := range map[string]string{"smsc1": "two", "smsc2": "nine"} {
+		if got := plain(c)[key]; got != host+":2775 two pass2 30200 true 0" {
 			t.Errorf("%s: %v", key, got)
 		}
 	}

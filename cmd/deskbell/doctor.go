@@ -91,13 +91,11 @@ func (d *doctor) examine(ctx context.Context, log *slog.Logger) {
 		}
 	}
 	d.temporal(ctx, c, quiet)
-	for _, l := range []struct {
-		role, part string
-		check      func(context.Context, config.Config) (string, error)
-	}{{config.SMS, "smpp", d.smpp}, {config.IM, "xmpp", d.xmpp}} {
-		if slices.Contains(d.roles, l.role) {
-			d.link(ctx, c, l.part, tenures[l.role], l.check)
-		}
+	for _, smsc := range c.SMSCs {
+		d.link(ctx, "smpp", tenures[config.SMS], func(ctx context.Context) (string, error) { return d.smpp(ctx, smsc) })
+	}
+	if slices.Contains(d.roles, config.IM) {
+		d.link(ctx, "xmpp", tenures[config.IM], func(ctx context.Context) (string, error) { return d.xmpp(ctx, c) })
 	}
 }
 
@@ -183,7 +181,7 @@ func (d *doctor) temporal(ctx context.Context, c config.Config, log *slog.Logger
 }
 
 // link checks a bind or a login, unless one stands: a second one would disturb it.
-func (d *doctor) link(ctx context.Context, c config.Config, part string, t store.Tenure, check func(context.Context, config.Config) (string, error)) {
+func (d *doctor) link(ctx context.Context, part string, t store.Tenure, check func(context.Context) (string, error)) {
 	switch {
 	case !t.UpSince.IsZero():
 		d.ok(part, "up since %s, held by %s", t.UpSince.Local().Format("2006-01-02 15:04:05"), t.Holder)
@@ -193,7 +191,7 @@ func (d *doctor) link(ctx context.Context, c config.Config, part string, t store
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
 	defer cancel()
-	if said, err := check(ctx, c); err != nil {
+	if said, err := check(ctx); err != nil {
 		d.fail(part, "%v: %s", err, said)
 	} else {
 		d.ok(part, "%s", said)
@@ -201,9 +199,8 @@ func (d *doctor) link(ctx context.Context, c config.Config, part string, t store
 }
 
 // smpp returns what it found, or what to do about an error.
-func (d *doctor) smpp(ctx context.Context, c config.Config) (string, error) {
-	smsc := c.SMSCs[0]
-	err := sms.Check(ctx, sms.Config{Addr: smsc.Addr, SystemID: smsc.SystemID, Password: smsc.Password.Reveal(), TLS: tlsFor(smsc)})
+func (d *doctor) smpp(ctx context.Context, smsc config.SMSC) (string, error) {
+	err := sms.Check(ctx, smscConfig(smsc))
 	rejected, refused := errors.AsType[*sms.Rejected](err)
 	switch {
 	case err == nil:

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"deskbell/gateway"
+	"deskbell/gateway/sms"
 )
 
 // metrics are what /metrics shows: what this process did, and the state of the desk
@@ -18,7 +20,19 @@ type metrics struct {
 	messages *prometheus.CounterVec
 	sent     *prometheus.CounterVec
 	receipts *prometheus.CounterVec
+	smpp
+	receiptAge  *prometheus.HistogramVec
+	unreceipted sentTimes
 }
+
+// smpp is what the SMS gateway tells of the wire.
+type smpp struct {
+	bound, unanswered        *prometheus.GaugeVec
+	submits, answers, pauses *prometheus.CounterVec
+	submitTime               *prometheus.HistogramVec
+}
+
+var _ sms.Watch = smpp{}
 
 func newMetrics(s *system) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -30,7 +44,19 @@ func newMetrics(s *system) *metrics {
 		sent:     counter("deskbell_deliveries_total", "Attempts of this process to send a message, by what they came to: sent, failed, unknown, or due for another attempt.", "channel", "state"),
 		receipts: counter("deskbell_receipts_total", "Receipts for sent messages that reached this process.", "channel", "state"),
 	}
-	m.registry.MustRegister(m.messages, m.sent, m.receipts, figures{s})
+	m.smpp = smpp{
+		bound:      prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "deskbell_smpp_bound", Help: "1 while this process has this bind."}, []string{"smsc", "bind"}),
+		unanswered: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "deskbell_smpp_unanswered", Help: "Submits that wait for the window or for their answer."}, []string{"smsc"}),
+		submits:    counter("deskbell_smpp_submits_total", "Segments that this process submitted, by the name of the answer's status, or NOT_SENT or UNKNOWN.", "smsc", "status"),
+		answers:    counter("deskbell_smpp_answers_total", "Messages and receipts of the SMSC, by the name of the status they were answered with.", "smsc", "status"),
+		pauses:     counter("deskbell_smpp_paused_seconds_total", "How long the SMSC asked this process to wait, by throttling or a full queue.", "smsc"),
+		submitTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "deskbell_smpp_submit_seconds", Help: "Time to the answer of a submit.",
+			Buckets: []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}}, []string{"smsc"}),
+	}
+	m.receiptAge = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "deskbell_receipt_seconds", Help: "Time from the sending of a message to its receipt.",
+		Buckets: []float64{.1, .5, 1, 5, 10, 30, 60, 300, 1800, 7200}}, []string{"channel"})
+	m.registry.MustRegister(m.messages, m.sent, m.receipts, m.receiptAge, figures{s})
+	m.registry.MustRegister(m.bound, m.unanswered, m.submits, m.answers, m.pauses, m.submitTime)
 	prometheus.WrapRegistererWithPrefix("deskbell_", m.registry).MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -140,31 +166,88 @@ func number(b bool) float64 {
 	return 0
 }
 
+func (w smpp) Bound(smsc, bind string, up bool) { w.bound.WithLabelValues(smsc, bind).Set(number(up)) }
+
+func (w smpp) Submitting(smsc string, n int) { w.unanswered.WithLabelValues(smsc).Set(float64(n)) }
+
+func (w smpp) Submitted(smsc, status string, took time.Duration) {
+	w.submits.WithLabelValues(smsc, status).Inc()
+	w.submitTime.WithLabelValues(smsc).Observe(took.Seconds())
+}
+
+func (w smpp) Paused(smsc string, wait time.Duration) {
+	w.pauses.WithLabelValues(smsc).Add(wait.Seconds())
+}
+
+func (w smpp) Answered(smsc, status string) { w.answers.WithLabelValues(smsc, status).Inc() }
+
 // counted counts what an outbox settles.
 type counted struct {
 	gateway.Outbox
 	channel gateway.Channel
-	sent    *prometheus.CounterVec
+	metrics *metrics
 }
 
 func (c counted) Settle(ctx context.Context, id int64, o gateway.Outcome) error {
+	if o.State == gateway.Sent {
+		c.metrics.unreceipted.add(o.WireIDs)
+	}
 	err := c.Outbox.Settle(ctx, id, o)
 	if err == nil {
-		c.sent.WithLabelValues(string(c.channel), string(o.State)).Inc()
+		c.metrics.sent.WithLabelValues(string(c.channel), string(o.State)).Inc()
 	}
 	return err
 }
 
-// countedReceipts counts receipts.
+// countedReceipts counts receipts and measures their way.
 type countedReceipts struct {
 	gateway.Receipts
-	receipts *prometheus.CounterVec
+	metrics *metrics
 }
 
 func (c countedReceipts) Receipt(ctx context.Context, r gateway.Receipt) error {
 	err := c.Receipts.Receipt(ctx, r)
-	if err == nil {
-		c.receipts.WithLabelValues(string(r.Channel), string(r.State)).Inc()
+	if err != nil {
+		return err
 	}
-	return err
+	c.metrics.receipts.WithLabelValues(string(r.Channel), string(r.State)).Inc()
+	if took, ok := c.metrics.unreceipted.take(r.WireID); ok {
+		c.metrics.receiptAge.WithLabelValues(string(r.Channel)).Observe(took.Seconds())
+	}
+	return nil
+}
+
+// sentTimes knows when messages were sent, by their wire ids, until their receipts
+// come. The oldest are forgotten: it is a measurement, not the truth.
+type sentTimes struct {
+	mu    sync.Mutex
+	times map[string]time.Time
+	order []string
+}
+
+// mostSentTimes is some minutes of the fastest traffic measured, under a megabyte.
+const mostSentTimes = 10_000
+
+func (s *sentTimes) add(wires []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.times == nil {
+		s.times = map[string]time.Time{}
+	}
+	for _, wire := range wires {
+		s.times[wire] = time.Now()
+		s.order = append(s.order, wire)
+	}
+	for len(s.order) > mostSentTimes {
+		delete(s.times, s.order[0])
+		s.order = s.order[1:]
+	}
+}
+
+func (s *sentTimes) take(wire string) (time.Duration, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := s.times[wire]
+	delete(s.times, wire)
+	return time.Since(at), ok
 }

@@ -184,28 +184,38 @@ func (s *system) again(ctx context.Context, work func() error) error {
 	}
 }
 
-// runSMS binds and, while bound, sends what is due and words what is to be sent.
-// What comes in is driven as long as this process holds the channel.
+// runSMS binds to every SMSC and, while one is bound, sends what is due and words
+// what is to be sent. What comes in is driven as long as this process holds the
+// channel.
 func (s *system) runSMS(ctx context.Context) error {
-	smsc := s.config.SMSCs[0]
+	var configs []sms.Config
+	for _, c := range s.config.SMSCs {
+		configs = append(configs, smscConfig(c))
+		configs[len(configs)-1].Watch = s.metrics
+	}
+	router, err := sms.NewRouter(configs, kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics}, s.clock, s.log)
+	if err != nil {
+		return err
+	}
 	return s.hold(ctx, gateway.SMS, func(ctx context.Context, l *link) error {
-		var gw *sms.Gateway
-		gw, err := sms.New(sms.Config{
-			Addr: smsc.Addr, SystemID: smsc.SystemID, Password: smsc.Password.Reveal(), Number: "+" + strings.TrimPrefix(smsc.Source, "+"), TLS: tlsFor(smsc), StampTag: smsc.StampTag,
-			WhileBound: func(ctx context.Context) error { return s.whileUp(ctx, gateway.SMS, workflows.SMSQueue, gw, l) },
-		}, kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics.receipts}, s.clock, s.log)
-		if err != nil {
-			return err
-		}
-		return gw.Run(ctx)
+		router.Run(ctx, func(ctx context.Context) error { return s.whileUp(ctx, gateway.SMS, workflows.SMSQueue, router, l) })
+		return nil
 	})
+}
+
+func smscConfig(c config.SMSC) sms.Config {
+	return sms.Config{
+		Name: c.Network, Addr: c.Addr, SystemID: c.SystemID, Password: c.Password.Reveal(), Number: "+" + strings.TrimPrefix(c.Source, "+"),
+		TLS: tlsFor(c), Region: c.Region, Separate: c.Separate, Prefixes: c.Prefixes, Rate: c.Rate, Window: c.Window,
+		Latin1: c.Latin1, GSMAsIA5: c.IA5AsGSM, ReceiptIDs: c.ReceiptIDs, StampTag: c.StampTag,
+	}
 }
 
 // runIM is the same for a login.
 func (s *system) runIM(ctx context.Context) error {
 	x := s.config.XMPP
 	gw := im.New(im.Config{Addr: x.Addr, JID: x.JID, Password: x.Password.Reveal(), CAFile: x.CAFile},
-		kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics.receipts}, s.store, directory{s.store}, s.clock, s.log)
+		kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics}, s.store, directory{s.store}, s.clock, s.log)
 	return s.hold(ctx, gateway.IM, func(ctx context.Context, l *link) error {
 		return gw.Run(ctx, func(ctx context.Context) error { return s.whileUp(ctx, gateway.IM, workflows.IMQueue, gw, l) })
 	})
@@ -260,7 +270,7 @@ func (s *system) report(ctx context.Context, channel gateway.Channel, l *link) e
 func (s *system) whileUp(ctx context.Context, channel gateway.Channel, queue string, sender gateway.Sender, l *link) error {
 	l.set(true)
 	defer l.set(false)
-	pump := gateway.NewPump(channel, counted{s.store, channel, s.metrics.sent}, sender, s.clock, s.log)
+	pump := gateway.NewPump(channel, counted{s.store, channel, s.metrics}, sender, s.clock, s.log)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return pump.Run(ctx) })
 	g.Go(func() error {

@@ -23,9 +23,6 @@ func (s serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if len(c.SMSCs) > 1 {
-		return fmt.Errorf("DESKBELL_SMPP_ADDR_2: one SMSC per process is supported; start a second process for the other")
-	}
 	p, err := config.Policy(c.PolicyFile)
 	if err != nil {
 		return fmt.Errorf("DESKBELL_POLICY_FILE: %w", err)

@@ -24,6 +24,7 @@ const (
 type Faults struct {
 	Throttle    *int  `json:"throttle"`   // refuse the next n submits with ESME_RTHROTTLED
 	QueueFull   *int  `json:"queue_full"` // refuse the next n submits with ESME_RMSGQFUL
+	Refuse      *int  `json:"refuse"`     // refuse the next n submits for good, with ESME_RINVDSTADR
 	Drop        bool  `json:"drop"`       // cut every link in the middle of a PDU, now
 	Silent      *bool `json:"silent"`     // take everything, say nothing
 	StopReading *bool `json:"stop_reading"`
@@ -38,12 +39,12 @@ type Faults struct {
 
 // faults is what is wrong at the moment. The zero value is health.
 type faults struct {
-	mu                                           sync.Mutex
-	throttle, queueFull, duplicates, loseAnswers int
-	silent, reorder                              bool
-	readable                                     chan struct{} // nil: reading; else closed when reading goes on
-	receipts                                     string
-	downUntil                                    time.Time
+	mu                                                   sync.Mutex
+	throttle, queueFull, refuse, duplicates, loseAnswers int
+	silent, reorder                                      bool
+	readable                                             chan struct{} // nil: reading; else closed when reading goes on
+	receipts                                             string
+	downUntil                                            time.Time
 }
 
 var errUnknownReceipts = errors.New("receipts is normal, late, before, failed or none")
@@ -61,6 +62,7 @@ func (f *faults) set(want Faults, now time.Time) error {
 	}
 	assign(&f.throttle, want.Throttle)
 	assign(&f.queueFull, want.QueueFull)
+	assign(&f.refuse, want.Refuse)
 	assign(&f.duplicates, want.Duplicate)
 	assign(&f.loseAnswers, want.LoseResponses)
 	assign(&f.silent, want.Silent)
@@ -105,6 +107,8 @@ func (f *faults) refuseSubmit() pdu.Status {
 		return sms.StatusThrottled
 	case f.use(&f.queueFull):
 		return sms.StatusQueueFull
+	case f.use(&f.refuse):
+		return sms.StatusDestination
 	}
 	return sms.StatusOK
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -52,6 +53,7 @@ func (s *Server) Handler() http.Handler {
 	r.POST("/api/phones/:number/power", s.switchPower)
 	r.POST("/api/faults", s.setFaults)
 	r.GET("/api/ledger", s.showLedger)
+	r.GET("/api/links", s.listLinks)
 	r.GET("/api/events", s.streamEvents)
 
 	mux := http.NewServeMux()
@@ -185,7 +187,7 @@ func (s *Server) switchPower(c *gin.Context) {
 func (s *Server) setFaults(c *gin.Context) {
 	var want Faults
 	if err := c.ShouldBindJSON(&want); err != nil {
-		problem(c, http.StatusBadRequest, "the body names faults: throttle, queue_full, drop, silent, stop_reading, duplicate, reorder, lose_responses, receipts, down")
+		problem(c, http.StatusBadRequest, "the body names faults: throttle, queue_full, refuse, drop, silent, stop_reading, duplicate, reorder, lose_responses, receipts, down")
 		return
 	}
 	if err := s.faults.set(want, s.clock.Now()); err != nil {
@@ -206,6 +208,26 @@ func (s *Server) showLedger(c *gin.Context) {
 	}
 	s.mu.Unlock()
 	c.JSON(http.StatusOK, rows)
+}
+
+// listLinks shows who is bound: transceiver, receiver or transmitter, one entry for
+// each link.
+func (s *Server) listLinks(c *gin.Context) {
+	binds := []string{}
+	s.mu.Lock()
+	for l := range s.links {
+		switch {
+		case l.sends && l.receives:
+			binds = append(binds, "transceiver")
+		case l.receives:
+			binds = append(binds, "receiver")
+		case l.sends:
+			binds = append(binds, "transmitter")
+		}
+	}
+	s.mu.Unlock()
+	slices.Sort(binds)
+	c.JSON(http.StatusOK, gin.H{"binds": binds})
 }
 
 // events tells pages which phone has changed.

@@ -48,7 +48,7 @@ func (s *Server) accept(ctx context.Context, listener net.Listener) {
 				continue
 			}
 			var err error
-			if listener, err = net.Listen("tcp", s.smpp); err != nil {
+			if listener, err = s.listen(s.smpp); err != nil {
 				s.log.Warn("cannot listen again", slog.Any("error", err))
 				listener = nil
 			}

@@ -8,6 +8,7 @@ package smsc
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,6 +50,7 @@ type Config struct {
 	Log      *slog.Logger // slog.Default if nil
 	Rate     float64      // segments per second it takes, 0 for no limit; more is throttled
 	Window   int          // messages it delivers at once without an answer, 10 if zero
+	TLS      *tls.Config  // of the links; nil for plain TCP
 	// Mount adds pages beside the phones, by http.ServeMux pattern.
 	Mount map[string]http.Handler
 }
@@ -97,7 +99,7 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if err := os.MkdirAll(config.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("smsc: %w", err)
 	}
-	listener, err := net.Listen("tcp", config.SMPPAddr)
+	listener, err := s.listen(config.SMPPAddr)
 	if err != nil {
 		return nil, fmt.Errorf("smsc: %w", err)
 	}
@@ -127,6 +129,14 @@ func (s *Server) serve(ctx context.Context, listener, web net.Listener) {
 	})
 	s.work.Go(func() { s.accept(ctx, listener) })
 	s.work.Go(func() { s.move(ctx) })
+}
+
+func (s *Server) listen(addr string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil || s.config.TLS == nil {
+		return listener, err
+	}
+	return tls.NewListener(listener, s.config.TLS), nil
 }
 
 // SMPPAddr returns the address for ESMEs, host:port.

@@ -26,15 +26,7 @@ func Check(ctx context.Context, c Config) error {
 	defer reader.Wait()
 	defer s.Close(ErrUnbound)
 	reader.Go(func() { _ = s.Run(ctx) })
-	p := PDU{ID: pdu.BindTransmitterID, Fields: pdufield.Map{}}
-	for name, value := range map[pdufield.Name]any{
-		pdufield.SystemID: c.SystemID, pdufield.Password: c.Password, pdufield.InterfaceVersion: 0x34,
-	} {
-		if err := p.Fields.Set(name, value); err != nil {
-			return err
-		}
-	}
-	if _, err := s.Call(ctx, p); err != nil {
+	if err := bind(ctx, s, pdu.BindTransmitterID, c); err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}
 	unbind, cancel := context.WithTimeout(ctx, time.Second)

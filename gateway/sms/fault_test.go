@@ -14,8 +14,6 @@ import (
 	"deskbell/clock"
 	"deskbell/gateway"
 	"deskbell/gateway/sms"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // Traffic in both directions while the link is cut again and again: nothing may
@@ -239,29 +237,6 @@ func TestBlackHole(t *testing.T) {
 	}
 }
 
-func TestWorkOfABind(t *testing.T) {
-	t.Parallel()
-	var mu sync.Mutex
-	var story []string
-	tell := func(s string) { mu.Lock(); defer mu.Unlock(); story = append(story, s) }
-	told := func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(story) }
-	d := setup(t, func(c *sms.Config) {
-		c.WhileBound = func(ctx context.Context) error {
-			tell("begin")
-			<-ctx.Done()
-			tell("end")
-			return nil
-		}
-	})
-	eventually(t, "begun", func() bool { return len(told()) == 1 })
-	d.fault(map[string]any{"drop": true})
-	eventually(t, "begun again", func() bool { return len(told()) == 3 })
-	d.stop()
-	if diff := cmp.Diff([]string{"begin", "end", "begin", "end"}, told()); diff != "" {
-		t.Error(diff)
-	}
-}
-
 // A farewell waits for the answer to a submit and for the commit of a message.
 func TestFarewell(t *testing.T) {
 	t.Parallel()
@@ -296,8 +271,8 @@ func TestWrongCredentialsAreTriedSlowly(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if err := g.Run(ctx); err != nil || g.Bound() {
-		t.Errorf("%v", err)
+	if g.Run(ctx); g.Bound() {
+		t.Error("bound")
 	}
 }
 

@@ -64,13 +64,13 @@ func newInbound(g *Gateway) *inbound {
 // handle takes a request from the session's reader; it does not block.
 func (in *inbound) handle(s *Session, p PDU) {
 	if p.ID != pdu.DeliverSMID && p.ID != pdu.DataSMID {
-		_ = s.Reply(p.Response(StatusInvalidID))
+		in.reply(s, p, StatusInvalidID)
 		return
 	}
 	m, err := ParseShortMessage(p)
 	if err != nil {
 		in.g.log.Warn("unreadable message refused", slog.Any("error", err))
-		_ = s.Reply(p.Response(StatusPermanent))
+		in.reply(s, p, StatusPermanent)
 		return
 	}
 	if m.ESMClass&(esmReceipt|esmIntermediate) != 0 || hasReceipt(m) {
@@ -80,11 +80,11 @@ func (in *inbound) handle(s *Session, p PDU) {
 	message := in.g.message(m)
 	if message.From == in.g.config.Number {
 		in.g.log.Warn("message from our own number ignored")
-		_ = s.Reply(p.Response(StatusOK))
+		in.reply(s, p, StatusOK)
 		return
 	}
 	if !in.begin() {
-		_ = s.Reply(p.Response(StatusTemporary))
+		in.reply(s, p, StatusTemporary)
 		return
 	}
 	select {
@@ -97,6 +97,11 @@ func (in *inbound) handle(s *Session, p PDU) {
 // answer ends a request that was counted as open.
 func (in *inbound) answer(s *Session, p PDU, status pdu.Status) {
 	defer in.open.Done()
+	in.reply(s, p, status)
+}
+
+func (in *inbound) reply(s *Session, p PDU, status pdu.Status) {
+	in.g.config.Watch.Answered(in.g.config.Addr, StatusName(status))
 	_ = s.Reply(p.Response(status))
 }
 
@@ -224,6 +229,7 @@ func (in *inbound) acknowledge(a arrival, key string) {
 	in.mu.Lock()
 	in.acked[a.message.Key] = append(in.acked[a.message.Key], k)
 	in.mu.Unlock()
+	in.g.config.Watch.Answered(in.g.config.Addr, StatusName(StatusOK))
 	_ = a.session.ReplyProven(a.pdu.Response(StatusOK),
 		func() { in.mark(&k.written) },
 		func() {
@@ -279,8 +285,11 @@ func (in *inbound) confirm(ctx context.Context, said map[string]bool) error {
 
 // message turns a short message into what the inbox takes.
 func (g *Gateway) message(m ShortMessage) gateway.Message {
-	if m.Coding == CodingIA5 && g.config.GSMAsIA5 {
+	switch {
+	case m.Coding == CodingIA5 && g.config.GSMAsIA5:
 		m.Coding = CodingGSM7
+	case m.Coding == CodingGSM7 && g.config.Latin1:
+		m.Coding = CodingLatin1
 	}
 	from, answerable := normalise(m.Source, g.config.Region)
 	message := gateway.Message{Channel: gateway.SMS, Key: g.key(m), From: from, SentAt: g.stamp(m)}
@@ -335,11 +344,11 @@ func (g *Gateway) stamp(m ShortMessage) time.Time {
 func (in *inbound) receipt(s *Session, p PDU, m ShortMessage) {
 	r, ok := in.g.parseReceipt(m)
 	if !ok { // an intermediate word, or nothing we sent
-		_ = s.Reply(p.Response(StatusOK))
+		in.reply(s, p, StatusOK)
 		return
 	}
 	if !in.begin() {
-		_ = s.Reply(p.Response(StatusTemporary))
+		in.reply(s, p, StatusTemporary)
 		return
 	}
 	select {

@@ -34,7 +34,11 @@ func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome 
 		return gateway.Outcome{State: gateway.Expired, Reason: "expired before it was sent"}
 	}
 	ref := reference(d.Key)
-	text, err := EncodeText(d.Text, byte(ref))
+	encode := EncodeText
+	if g.config.Latin1 {
+		encode = encodeLatin1
+	}
+	text, err := encode(d.Text, byte(ref))
 	if err != nil {
 		return failed(err.Error())
 	}
@@ -91,7 +95,7 @@ func (g *Gateway) submit(ctx context.Context, s *Session, m ShortMessage, attemp
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.config.ResponseTimeout)
 	defer cancel()
-	answer, err := s.Call(ctx, p)
+	answer, err := g.call(ctx, s, p)
 	rejected, refused := errors.AsType[*Rejected](err)
 	switch {
 	case refused:
@@ -101,8 +105,42 @@ func (g *Gateway) submit(ctx context.Context, s *Session, m ShortMessage, attemp
 	case err != nil:
 		return "", gateway.Outcome{State: gateway.Unknown, Reason: err.Error()}
 	}
-	g.unpause()
 	return g.wireID(answer.Text(pdufield.MessageID)), gateway.Outcome{State: gateway.Sent}
+}
+
+// call submits, and keeps what the answer, or none, says of the SMSC.
+func (g *Gateway) call(ctx context.Context, s *Session, p PDU) (PDU, error) {
+	g.fly(1)
+	defer g.fly(-1)
+	began := g.clock.Now()
+	answer, err := s.Call(ctx, p)
+	status := StatusName(answer.Status)
+	g.mu.Lock()
+	switch {
+	case errors.Is(err, ErrNotSent):
+		status = "NOT_SENT"
+	case errors.Is(err, ErrUnknown):
+		status = "UNKNOWN"
+		g.unclear = g.clock.Now().Add(unclearFor)
+	case err == nil:
+		g.pauses, g.unclear = 0, time.Time{}
+	default:
+		g.unclear = time.Time{}
+	}
+	g.mu.Unlock()
+	g.config.Watch.Submitted(g.config.Addr, status, g.clock.Now().Sub(began))
+	return answer, err
+}
+
+// unclearFor is how long an SMSC that did not answer is passed over where there
+// is another: longer than a silent link takes to be noticed.
+const unclearFor = 30 * time.Second
+
+func (g *Gateway) fly(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.flying += n
+	g.config.Watch.Submitting(g.config.Addr, g.flying)
 }
 
 // refusal says what a refusal of the SMSC means for a message, and lets the
@@ -123,6 +161,7 @@ func (g *Gateway) refusal(s *Session, r *Rejected, attempt int) gateway.Outcome 
 	if now := g.clock.Now(); !g.resumeAt.After(now) { // the others in the window say the same
 		g.resumeAt = now.Add(min(rule.after<<min(g.pauses, 5), 30*time.Second))
 		g.pauses++
+		g.config.Watch.Paused(g.config.Addr, g.resumeAt.Sub(now))
 		g.log.Warn("paused", slog.Any("error", r), slog.Duration("for", g.resumeAt.Sub(now)))
 	}
 	return due(g.resumeAt.Sub(g.clock.Now()), r.Error())
@@ -132,12 +171,6 @@ func (g *Gateway) paused() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.resumeAt.Sub(g.clock.Now())
-}
-
-func (g *Gateway) unpause() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.pauses = 0
 }
 
 // resume takes what was sent of a message.
@@ -152,9 +185,16 @@ func (g *Gateway) resume(key string) []string {
 func (g *Gateway) keepPartial(key string, ids []string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(ids) > 0 && len(g.partial) < maxPartial {
-		g.partial[key] = ids
+	if len(ids) == 0 {
+		return
 	}
+	for old := range g.partial { // one that is cancelled before its next attempt stays
+		if len(g.partial) < maxPartial {
+			break
+		}
+		delete(g.partial, old)
+	}
+	g.partial[key] = ids
 }
 
 // reference is the message's reference towards phone and SMSC: the same for

@@ -49,11 +49,32 @@ func (t Text) UDH(i int) []byte {
 // cut falls into an escape pair, a surrogate pair or, unless it alone is longer
 // than a segment, what a reader sees as one character.
 func EncodeText(text string, ref byte) (Text, error) {
+	return cut(text, ref, len(encoding.ValidateGSM7String(text)) == 0)
+}
+
+// encodeLatin1 is EncodeText for an SMSC that takes Latin-1 as its default
+// alphabet and makes GSM 7-bit of it: cut by septets, written in octets.
+func encodeLatin1(text string, ref byte) (Text, error) {
+	isGSM := len(encoding.ValidateGSM7String(text)) == 0 && strings.IndexFunc(text, func(r rune) bool { return r > 0xFF }) < 0
+	t, err := cut(text, ref, isGSM)
+	if err != nil || !isGSM {
+		return t, err
+	}
+	for i, body := range t.Bodies {
+		t.Bodies[i] = nil
+		for _, r := range decodeGSM7(body) {
+			t.Bodies[i] = append(t.Bodies[i], byte(r))
+		}
+	}
+	return t, nil
+}
+
+func cut(text string, ref byte, isGSM bool) (Text, error) {
 	if !utf8.ValidString(text) {
 		return Text{}, errors.New("text is not UTF-8")
 	}
 	coding, single, several, encode := CodingGSM7, 160, 153, encodeGSM7
-	if len(encoding.ValidateGSM7String(text)) > 0 {
+	if !isGSM {
 		coding, single, several, encode = CodingUCS2, 140, 134, encodeUCS2
 	}
 	all := encode(text)
