@@ -118,10 +118,10 @@ func TestThrottledAndQueueFull(t *testing.T) {
 // is not sent twice.
 func TestResumedInTheMiddle(t *testing.T) {
 	t.Parallel()
-	d := setup(t, func(c *sms.Config) { c.Rate = 2 })
-	text := strings.Repeat("0123456789", 50) // 4 segments, 2 at once
+	d := setup(t, func(c *sms.Config) { c.Rate = 1 })
+	text := strings.Repeat("0123456789", 50) // 4 segments, 1 at once
 	delivery := gateway.Delivery{Key: "long", To: bob, Text: text}
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
 	defer cancel()
 	if o := d.gateway.Send(ctx, delivery); o.State != gateway.Due {
 		t.Fatalf("outcome %+v", o)

@@ -3,12 +3,15 @@ package sms_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"deskbell/clock"
@@ -334,6 +337,69 @@ func TestDefect06BindIsNeverAnswered(t *testing.T) {
 	}
 }
 
+// A TLS handshake that nobody answers is no bind either.
+func TestDefect06HandshakeIsNeverAnswered(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- sms.Check(ctx, sms.Config{Addr: p.listener.Addr().String(), SystemID: "x", TLS: &tls.Config{ServerName: "smsc"}})
+	}()
+	var err error
+	if p.conn, err = p.listener.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	p.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := p.conn.Read(make([]byte, 1)); err != nil { // the handshake has begun
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A peer that is dead is noticed after the silence that was configured, and one
+// that only has nothing to say is not given up.
+func TestDefect07EnquireIsAsConfigured(t *testing.T) {
+	t.Parallel()
+	const enquire = 100 * time.Millisecond
+	for name, answers := range map[string]bool{"alive": true, "dead": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				ours, theirs := net.Pipe()
+				s := sms.NewSession(ours, sms.SessionConfig{Handle: func(*sms.Session, sms.PDU) {}, Enquire: enquire})
+				ctx, cancel := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- s.Run(ctx) }()
+				p := &peer{t: t, conn: theirs}
+				began := time.Now()
+				asked := p.read()
+				if took := time.Since(began); asked.ID != pdu.EnquireLinkID || took != enquire {
+					t.Errorf("%s after %s", asked.ID, took)
+				}
+				if !answers {
+					if err := <-ended; !errors.Is(err, sms.ErrInactive) || time.Since(began) != 2*enquire {
+						t.Errorf("ended after %s with %v", time.Since(began), err)
+					}
+					cancel()
+					return
+				}
+				for range 100 {
+					p.answer(asked, sms.StatusOK)
+					asked = p.read()
+				}
+				cancel()
+				if err := <-ended; !errors.Is(err, context.Canceled) {
+					t.Errorf("ended with %v", err)
+				}
+			})
+		})
+	}
+}
+
 func TestDefect08WindowWaits(t *testing.T) {
 	t.Parallel()
 	p, d := peerDesk(t, func(c *sms.Config) { c.Window = 2 })
@@ -351,6 +417,57 @@ func TestDefect08WindowWaits(t *testing.T) {
 	}
 }
 
+// The agreed rate is of what we send: an acknowledgement does not wait for it, and
+// a message waits no longer than its context.
+func TestDefect09RateIsForSubmitsAlone(t *testing.T) {
+	t.Parallel()
+	p, d := peerDesk(t, func(c *sms.Config) { c.Rate = 0.01 })
+	out := d.sendLater("the only one in 100 s")
+	p.answer(p.expect(pdu.SubmitSMID), sms.StatusOK)
+	<-out
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if o := d.gateway.Send(ctx, gateway.Delivery{Key: "k", To: bob, Text: "too soon"}); o.State != gateway.Due {
+		t.Errorf("outcome %+v", o)
+	}
+	for seq := range uint32(20) {
+		p.write(deliver(seq+1, "in"))
+		if answer := p.expect(pdu.DeliverSMRespID); answer.Seq != seq+1 || answer.Status != sms.StatusOK {
+			t.Errorf("answer %+v", answer)
+		}
+	}
+}
+
+// A submit waits as long as was configured, a late answer is nobody else's, and a
+// context ends the wait.
+func TestDefect10LateAnswer(t *testing.T) {
+	t.Parallel()
+	p, d := peerDesk(t, func(c *sms.Config) { c.ResponseTimeout = 100 * time.Millisecond })
+	first := d.sendLater("first")
+	late := p.expect(pdu.SubmitSMID)
+	if o := <-first; o.State != gateway.Unknown {
+		t.Errorf("outcome %+v", o)
+	}
+	second := d.sendLater("second")
+	next := p.expect(pdu.SubmitSMID)
+	answer := late.Response(sms.StatusOK)
+	answer.Fields = pdufield.Map{}
+	_ = answer.Fields.Set(pdufield.MessageID, "76")
+	p.write(answer)
+	p.answer(next, sms.StatusOK)
+	if o := <-second; o.State != gateway.Sent || o.WireIDs[0] != "dev/77" {
+		t.Errorf("outcome %+v", o)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	third := make(chan gateway.Outcome, 1)
+	go func() { third <- d.gateway.Send(ctx, gateway.Delivery{Key: "third", To: bob, Text: "third"}) }()
+	p.expect(pdu.SubmitSMID)
+	cancel()
+	if o := <-third; o.State != gateway.Unknown {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
 func TestDefect11UnbindAndGenericNack(t *testing.T) {
 	t.Parallel()
 	p, d := peerDesk(t, nil)
@@ -365,6 +482,54 @@ func TestDefect11UnbindAndGenericNack(t *testing.T) {
 		t.Errorf("answer %+v", got)
 	}
 	eventually(t, "unbound", func() bool { return !d.gateway.Bound() })
+}
+
+// Submits that time out in the moment of their answer and of the link's end all
+// finish.
+func TestDefect13TimeoutMeetsAnswerAndEnd(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		ours, theirs := net.Pipe()
+		s := sms.NewSession(ours, sms.SessionConfig{Handle: func(*sms.Session, sms.PDU) {}, Window: 100, Log: slog.New(slog.DiscardHandler)})
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(t.Context()) }()
+		go func() { // answers everything, and hangs up at the fiftieth
+			defer theirs.Close()
+			for i := 0; i < 50; i++ {
+				frame, err := sms.ReadFrame(theirs)
+				if err != nil {
+					return
+				}
+				request, err := sms.Decode(frame)
+				if err != nil {
+					return
+				}
+				if frame, err = sms.Encode(request.Response(sms.StatusOK)); err != nil {
+					return
+				}
+				if _, err := theirs.Write(frame); err != nil {
+					return
+				}
+			}
+		}()
+		var calls sync.WaitGroup
+		for i := range 100 {
+			calls.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*20*time.Microsecond)
+				defer cancel()
+				p, err := sms.ShortMessage{Source: sms.NumberAddress(helpdesk), Dest: sms.NumberAddress(bob), Body: []byte("x")}.PDU(pdu.SubmitSMID)
+				if err != nil {
+					t.Error(err)
+				}
+				if _, err := s.Call(ctx, p); err != nil && !errors.Is(err, sms.ErrNotSent) && !errors.Is(err, sms.ErrUnknown) {
+					t.Errorf("call ended with %v", err)
+				}
+			})
+		}
+		calls.Wait()
+		s.Close(sms.ErrUnbound)
+		<-ended
+	}
 }
 
 func TestDefect14LongMessageIsNotCut(t *testing.T) {
@@ -543,4 +708,22 @@ func reread(t *testing.T, p sms.PDU) sms.ShortMessage {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// Every session counts for itself, from 1 to 0x7FFFFFFF and again, and gives no
+// number twice at a time. (That defect's races are -race's to find.)
+func TestDefect23SequenceNumbers(t *testing.T) {
+	t.Parallel()
+	for range 2 {
+		p, d := peerDesk(t, nil)
+		out := d.sendLater("x")
+		submit := p.expect(pdu.SubmitSMID)
+		if submit.Seq == 0 || submit.Seq > 10 {
+			t.Errorf("a new session begins at %d", submit.Seq)
+		}
+		p.answer(submit, sms.StatusOK)
+		<-out
+		p.conn.Close()
+		d.stop()
+	}
 }
