@@ -6,7 +6,7 @@
 #   scripts/deps.sh test     and what the tests need
 #
 # Fails only without PostgreSQL: without Prosody there is no chat, without Chromium the
-# browser tests are skipped.
+# browser tests are skipped, without Net::SMPP and Kannel those against other people's SMPP.
 set -eu
 
 postgres_minimum=15
@@ -40,7 +40,11 @@ missing() {
 	if [ "$(postgres_version)" -lt $postgres_minimum ]; then echo postgresql; fi
 	if ! command -v prosody >/dev/null; then echo prosody; fi
 	if ! has_sqlite_for_prosody; then echo lua-dbi-sqlite3; fi
-	if [ "$1" = test ] && ! has_chromium; then echo chromium; fi
+	if [ "$1" = test ]; then
+		if ! has_chromium; then echo chromium; fi
+		if ! perl -MNet::SMPP -e 1 2>/dev/null; then echo libnet-smpp-perl; fi
+		if ! command -v bearerbox >/dev/null && [ ! -x /usr/sbin/bearerbox ]; then echo kannel; fi
+	fi
 }
 
 # The packages bring services of their own, which we do not use: keep them from starting.
@@ -60,6 +64,7 @@ install_brew() {
 		postgresql) brew install postgresql@17 ;;
 		prosody) brew install prosody/prosody/prosody ;;
 		chromium) brew install --cask chromium ;;
+		libnet-smpp-perl | kannel) ;; # Debian's; the tests against them are skipped elsewhere
 		esac
 	done
 }
@@ -97,3 +102,4 @@ esac
 case " $wanted " in *" prosody "*) echo "without Prosody there is no chat (XMPP)" ;; esac
 case " $wanted " in *" lua-dbi-sqlite3 "*) echo "without Prosody's SQLite module chats get slower the longer they are" ;; esac
 case " $wanted " in *" chromium "*) echo "without Chromium the browser tests are skipped" ;; esac
+case " $wanted " in *" libnet-smpp-perl "* | *" kannel "*) echo "without Net::SMPP and Kannel the tests against them are skipped" ;; esac
