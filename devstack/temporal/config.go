@@ -33,7 +33,9 @@ const (
 
 // dynamicConfig raises the polling limits of the task queues' readers (at the default of
 // 20 per second every step of a workflow may wait 50 ms), admits bursts of updates, and
-// hands tasks back that a stopping worker had polled.
+// hands tasks back that a stopping worker had polled. A task queue has one partition,
+// not four: with a handful of pollers a task often sits in a partition that nobody
+// polls, and is handed on.
 func dynamicConfig(timeSkipping bool) dynamicconfig.StaticClient {
 	return dynamicconfig.StaticClient{
 		dynamicconfig.TransferProcessorMaxPollRPS.Key():         1000,
@@ -41,6 +43,8 @@ func dynamicConfig(timeSkipping bool) dynamicconfig.StaticClient {
 		dynamicconfig.TimerProcessorMaxPollRPS.Key():            1000,
 		dynamicconfig.WorkflowExecutionMaxInFlightUpdates.Key(): 200,
 		dynamicconfig.EnableCancelWorkerPollsOnShutdown.Key():   true,
+		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
+		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
 		dynamicconfig.WorkflowTimeSkippingEnabled.Key():         timeSkipping,
 	}
 }
