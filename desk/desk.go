@@ -73,6 +73,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return every(ctx, time.Second, d.startUnstarted) })
 	g.Go(func() error { return every(ctx, time.Second, d.reportFailures) })
+	g.Go(func() error { return every(ctx, time.Second, d.textUnread) })
 	g.Go(func() error { return every(ctx, time.Second, d.welcomeBack) })
 	g.Go(func() error { return d.listen(ctx) })
 	err := g.Wait()

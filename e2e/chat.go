@@ -91,12 +91,22 @@ func (c *Chat) read() {
 		switch v := stanza.(type) {
 		case xmpp.Chat:
 			if v.Text != "" && bare(v.Remote) == c.desk {
+				c.confirm(v)
 				c.messages = append(c.messages, Message{ID: strconv.Itoa(len(c.messages)), Text: v.Text, At: time.Now()})
 			}
 		case xmpp.IQ:
 			c.pongs[v.ID] = true
 		}
 		c.mu.Unlock()
+	}
+}
+
+// confirm says that a message has arrived, as chat clients do when they are asked.
+func (c *Chat) confirm(v xmpp.Chat) {
+	for _, e := range v.OtherElem {
+		if e.XMLName.Space == "urn:xmpp:receipts" && e.XMLName.Local == "request" && v.OriginID != "" {
+			_, _ = c.client.SendOrg(fmt.Sprintf("<message to='%s'><received xmlns='urn:xmpp:receipts' id='%s'/></message>", v.Remote, v.OriginID))
+		}
 	}
 }
 

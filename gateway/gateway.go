@@ -86,7 +86,10 @@ type Delivery struct {
 	// Urgent is sent before everything else.
 	Urgent  bool
 	Expires time.Time // zero: no validity limit
-	Attempt int       // 1 for the first
+	// Replaces is the wire id of a message of ours to the same person that this one
+	// takes the place of, or empty (IM only).
+	Replaces string
+	Attempt  int // 1 for the first
 }
 
 // State is the fate of a delivery.

@@ -23,12 +23,8 @@ type Figures struct {
 
 // Figures reads them. It costs some index scans, whatever the desk's age.
 func (s *Store) Figures(ctx context.Context) (f Figures, err error) {
-	tickets, err := s.q.OpenTickets(ctx)
-	if err != nil {
-		return f, fail("figures", err)
-	}
-	for _, r := range tickets {
-		f.Tickets = append(f.Tickets, Count{Status: r.Status, Priority: r.Priority, Count: r.Count, Oldest: r.Oldest})
+	if f.Tickets, err = s.OpenTickets(ctx); err != nil {
+		return f, err
 	}
 	if f.Unstarted, err = s.q.Unstarts(ctx); err != nil {
 		return f, fail("figures", err)
@@ -49,4 +45,17 @@ func (s *Store) Figures(ctx context.Context) (f Figures, err error) {
 	}
 	f.Tenures, err = s.Tenures(ctx)
 	return f, err
+}
+
+// OpenTickets counts the tickets that are not over yet, by status and priority.
+func (s *Store) OpenTickets(ctx context.Context) ([]Count, error) {
+	rows, err := s.q.OpenTickets(ctx)
+	if err != nil {
+		return nil, fail("open tickets", err)
+	}
+	counts := make([]Count, len(rows))
+	for i, r := range rows {
+		counts[i] = Count{Status: r.Status, Priority: r.Priority, Count: r.Count, Oldest: r.Oldest}
+	}
+	return counts, nil
 }

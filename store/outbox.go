@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -238,6 +239,9 @@ func (s *Store) Take(ctx context.Context, channel gateway.Channel, limit int) ([
 			if row.State == string(gateway.Sending) {
 				list = append(list, delivery(row))
 			}
+		}
+		if err := s.supersede(ctx, rows, list); err != nil {
+			s.log.Warn("an offer that is gone is told in a message of its own", slog.Any("error", err))
 		}
 		if len(list) == 0 && len(rows) > 0 {
 			continue // what was discarded held up others

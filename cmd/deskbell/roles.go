@@ -217,7 +217,12 @@ func (s *system) runIM(ctx context.Context) error {
 	gw := im.New(im.Config{Addr: x.Addr, JID: x.JID, Password: x.Password.Reveal(), CAFile: x.CAFile},
 		kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics}, s.store, directory{s.store}, s.clock, s.log)
 	return s.hold(ctx, gateway.IM, func(ctx context.Context, l *link) error {
-		return gw.Run(ctx, func(ctx context.Context) error { return s.whileUp(ctx, gateway.IM, workflows.IMQueue, gw, l) })
+		return gw.Run(ctx, func(ctx context.Context) error {
+			g, ctx := errgroup.WithContext(ctx)
+			g.Go(func() error { return s.whileUp(ctx, gateway.IM, workflows.IMQueue, gw, l) })
+			g.Go(func() error { return s.desk.TellStanding(ctx, gw.SetStatus) })
+			return g.Wait()
+		})
 	})
 }
 

@@ -43,13 +43,19 @@ type unavailable struct {
 	Condition struct{} `xml:"urn:ietf:params:xml:ns:xmpp-stanzas service-unavailable"`
 }
 
+// features are the protocols that the desk speaks.
+var features = []feature{
+	{nsChatStates}, {nsCommands}, {nsCorrection}, {nsDiscoInfo}, {nsDiscoItem}, {nsPing},
+	{nsReactions}, {nsReceipts}, {nsReply}, {nsVersion},
+}
+
 // answers are what a person of the directory may ask of us. The ping is not among
 // them: the library answers it by itself, to anybody who knows our resource.
 var answers = map[xml.Name]func() any{
 	{Space: nsDiscoInfo, Local: "query"}: func() any {
 		return discoInfo{
 			Identity: identity{Category: "client", Type: "bot", Name: "Deskbell"},
-			Features: []feature{{nsDiscoInfo}, {nsDiscoItem}, {nsPing}, {nsReceipts}, {nsVersion}},
+			Features: features,
 		}
 	},
 	{Space: nsDiscoItem, Local: "query"}: func() any { return discoItems{} },

@@ -235,7 +235,13 @@ func (g *Gateway) sort(ctx context.Context, s *session, e archived) (*gateway.Me
 			Channel: gateway.IM, WireID: m.Received.ID, State: gateway.Delivered, At: e.Forwarded.Delay.Stamp,
 		})
 	}
-	text := m.text()
+	text, quotes := m.text(), ""
+	if m.Reply != nil {
+		quotes = m.Reply.ID
+	}
+	if text == "" {
+		text, quotes = m.reaction()
+	}
 	if text == "" && m.Encrypted == nil {
 		return nil, nil, nil
 	}
@@ -261,15 +267,29 @@ func (g *Gateway) sort(ctx context.Context, s *session, e archived) (*gateway.Me
 		SentAt:  e.Forwarded.Delay.Stamp,
 		Cursor:  e.ID,
 
+		Quotes:   quotes,
 		Corrects: m.Replaces != nil,
 	}
-	if m.Reply != nil {
-		kept.Quotes = m.Reply.ID
+	if !known {
+		return kept, nil, nil
 	}
-	if known && m.Request != nil && m.ID != "" {
-		return kept, &message{To: m.From, Type: m.Type, ID: randomHex(8), Received: &idRef{m.ID}}, nil
+	return kept, acknowledgement(m, s.typist(m.From)), nil
+}
+
+// acknowledgement is what a person's client hears at once, if it wants to hear
+// anything: that the message is kept, and that an answer is being written.
+func acknowledgement(m *received, typist bool) *message {
+	heard := &message{To: m.From, Type: m.Type, ID: randomHex(8)}
+	if m.Request != nil && m.ID != "" {
+		heard.Received = &idRef{m.ID}
 	}
-	return kept, nil, nil
+	if typist {
+		heard.Composing = &struct{}{}
+	}
+	if heard.Received == nil && heard.Composing == nil {
+		return nil
+	}
+	return heard
 }
 
 const encryptedAnswer = "I cannot read encrypted messages. Please turn encryption off for this chat and send it again."
@@ -286,6 +306,7 @@ func (g *Gateway) bounced(ctx context.Context, e archived) error {
 		g.log.Warn("im: a message came back that is not ours", slog.String("reason", reason))
 		return nil
 	}
+	g.presence.bounced(bare(m.From))
 	return g.receipt(ctx, gateway.Receipt{
 		Channel: gateway.IM, WireID: m.ID, State: gateway.Failed, At: e.Forwarded.Delay.Stamp, Reason: reason,
 	})

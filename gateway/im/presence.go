@@ -49,6 +49,7 @@ type presences struct {
 	settled    bool                         // the replay after login is complete
 	subscribed map[string]bool              // whose presence we get, by bare JID
 	people     map[string]map[string]client // bare JID -> resource
+	returned   map[string]bool              // whose messages came back, since they were last heard of
 	changed    map[string]bool
 	everybody  bool // look at the whole directory
 }
@@ -65,6 +66,7 @@ func newPresences(sink gateway.PresenceSink, directory Directory, now clock.Cloc
 		wake:       make(chan struct{}, 1),
 		subscribed: map[string]bool{},
 		people:     map[string]map[string]client{},
+		returned:   map[string]bool{},
 		changed:    map[string]bool{},
 		everybody:  true,
 	}
@@ -81,6 +83,7 @@ func (p *presences) hear(said xmpp.Presence) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clients := p.people[person]
+	delete(p.returned, person)
 	switch {
 	case said.Type == "unavailable" && resource == "":
 		delete(p.people, person)
@@ -102,6 +105,23 @@ func (p *presences) hear(said xmpp.Presence) {
 		p.changed[person] = true
 		ring(p.wake)
 	}
+}
+
+// returnedReason stands beside somebody whose messages come back.
+const returnedReason = "messages come back"
+
+// bounced notes that a message to somebody came back: they count as offline, with
+// that reason, until one of their clients is heard of again.
+func (p *presences) bounced(person string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, known := p.returned[person]; !known && len(p.returned) >= maxPeople {
+		return
+	}
+	delete(p.people, person)
+	p.returned[person] = true
+	p.changed[person] = true
+	ring(p.wake)
 }
 
 // subscription notes whether we get somebody's presence.
@@ -132,6 +152,7 @@ func (p *presences) turn(settled bool) {
 	p.settled = settled
 	if !settled {
 		clear(p.people)
+		clear(p.returned)
 		clear(p.subscribed)
 	}
 	p.everybody = true
@@ -146,6 +167,8 @@ func (p *presences) of(person string) gateway.Presence {
 	clients := p.people[person]
 	switch {
 	case !p.settled:
+	case p.returned[person]:
+		now.State, now.Reason = offline, returnedReason
 	case len(clients) > 0:
 		best := slices.MinFunc(slices.Collect(maps.Values(clients)), func(a, b client) int {
 			if a.rank != b.rank {

@@ -36,7 +36,10 @@ func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome 
 		return due
 	}
 	id := wireID(d.Key, to)
-	stanza := message{To: to, Type: "chat", ID: id, Body: d.Text, Request: &struct{}{}, OriginID: &idRef{id}}
+	stanza := message{To: to, Type: "chat", ID: id, Body: d.Text, Request: &struct{}{}, OriginID: &idRef{id}, Active: &struct{}{}}
+	if d.Replaces != "" {
+		stanza.Replaces = &idRef{d.Replaces}
+	}
 
 	select {
 	case g.window <- struct{}{}:
@@ -64,6 +67,7 @@ func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome 
 		ring(s.bell) // our own messages fill the archive; nobody's message shall wait behind many pages of them
 	}
 	if reason := flight.reason(); reason != "" {
+		g.presence.bounced(bare(to))
 		return gateway.Outcome{State: gateway.Failed, Reason: reason}
 	}
 	return gateway.Outcome{State: gateway.Sent, WireIDs: []string{id}}

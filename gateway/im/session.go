@@ -52,6 +52,7 @@ type session struct {
 	query   string                    // id of the archive query that is being answered
 	page    []xmpp.XMLElement         // its results so far
 	flights map[string][]*flight      // our messages without proof, by addressee
+	typists map[string]bool           // clients that show who is typing, by full JID
 	proof   chan struct{}             // closed when the server has answered a later ping
 }
 
@@ -102,6 +103,7 @@ func dial(ctx context.Context, c Config, t timing) (*session, error) {
 		done:    make(chan struct{}),
 		waiting: map[string]chan<- xmpp.IQ{},
 		flights: map[string][]*flight{},
+		typists: map[string]bool{},
 	}, nil
 }
 
@@ -328,6 +330,27 @@ func (s *session) roundTrip(ctx context.Context) error {
 		return nil // a server without ping has answered all the same
 	}
 	return err
+}
+
+// noteTypist notes a client that says who is typing (XEP-0085), and so wants to hear
+// it. The archive does not keep that.
+func (s *session) noteTypist(chat xmpp.Chat) {
+	for _, e := range chat.OtherElem {
+		if e.XMLName.Space != nsChatStates {
+			continue
+		}
+		s.mu.Lock()
+		if len(s.typists) < maxPeople {
+			s.typists[chat.Remote] = true
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (s *session) typist(jid string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.typists[jid]
 }
 
 // ring signals without waiting; one ring is remembered.

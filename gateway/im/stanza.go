@@ -15,6 +15,10 @@ import (
 // XML name spaces.
 const (
 	nsArchive    = "urn:xmpp:mam:2"
+	nsChatStates = "http://jabber.org/protocol/chatstates"
+	nsCommands   = "http://jabber.org/protocol/commands"
+	nsCorrection = "urn:xmpp:message-correct:0"
+	nsReactions  = "urn:xmpp:reactions:0"
 	nsOMEMO      = "eu.siacs.conversations.axolotl"
 	nsPing       = "urn:xmpp:ping"
 	nsReceipts   = "urn:xmpp:receipts"
@@ -69,6 +73,11 @@ type message struct {
 	Request  *struct{} `xml:"urn:xmpp:receipts request"`
 	Received *idRef    `xml:"urn:xmpp:receipts received"`
 	OriginID *idRef    `xml:"urn:xmpp:sid:0 origin-id"`
+	// Replaces is the message that this takes the place of (XEP-0308); a client
+	// without corrections shows one more message.
+	Replaces  *idRef    `xml:"urn:xmpp:message-correct:0 replace"`
+	Active    *struct{} `xml:"http://jabber.org/protocol/chatstates active"`
+	Composing *struct{} `xml:"http://jabber.org/protocol/chatstates composing"`
 }
 
 type idRef struct {
@@ -176,8 +185,13 @@ type received struct {
 	Replaces  *idRef     `xml:"urn:xmpp:message-correct:0 replace"`
 	Request   *struct{}  `xml:"urn:xmpp:receipts request"`
 	Received  *idRef     `xml:"urn:xmpp:receipts received"`
-	Encrypted *struct{}  `xml:"eu.siacs.conversations.axolotl encrypted"`
-	Error     *failure   `xml:"jabber:client error"`
+	// Reactions are all that stand on a message of ours now (XEP-0444).
+	Reactions *struct {
+		ID    string   `xml:"id,attr"`
+		Emoji []string `xml:"urn:xmpp:reactions:0 reaction"`
+	} `xml:"urn:xmpp:reactions:0 reactions"`
+	Encrypted *struct{} `xml:"eu.siacs.conversations.axolotl encrypted"`
+	Error     *failure  `xml:"jabber:client error"`
 }
 
 type body struct {
@@ -229,6 +243,15 @@ func (m *received) text() string {
 		chosen = f.strip(chosen)
 	}
 	return chosen
+}
+
+// reaction is the last emoji that was put on a message of ours, with that
+// message's id; empty when it was taken back.
+func (m *received) reaction() (emoji, id string) {
+	if m.Reactions == nil || len(m.Reactions.Emoji) == 0 {
+		return "", ""
+	}
+	return m.Reactions.Emoji[len(m.Reactions.Emoji)-1], m.Reactions.ID
 }
 
 func (f fallback) strip(text string) string {

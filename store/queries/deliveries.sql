@@ -124,7 +124,7 @@ DELETE FROM orphans WHERE kept_at < @before;
 
 -- name: FailedAlerts :many
 SELECT id, key, ticket, person, channel, reason, why FROM deliveries
-WHERE alert AND NOT reported AND ticket > 0 AND (
+WHERE alert AND NOT reported AND ticket > 0 AND (channel = 'sms' OR reason IN ('page', 'page_help', 'mgr_nobody')) AND (
     state IN ('failed', 'expired')
     OR state IN ('sent', 'unknown') AND channel = 'sms' AND reason IN ('page', 'page_help', 'mgr_nobody') AND sent_at <= @before)
 ORDER BY id LIMIT @max;

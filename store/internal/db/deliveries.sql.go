@@ -140,7 +140,7 @@ func (q *Queries) Companions(ctx context.Context, arg CompanionsParams) ([]Compa
 
 const failedAlerts = `-- name: FailedAlerts :many
 SELECT id, key, ticket, person, channel, reason, why FROM deliveries
-WHERE alert AND NOT reported AND ticket > 0 AND (
+WHERE alert AND NOT reported AND ticket > 0 AND (channel = 'sms' OR reason IN ('page', 'page_help', 'mgr_nobody')) AND (
     state IN ('failed', 'expired')
     OR state IN ('sent', 'unknown') AND channel = 'sms' AND reason IN ('page', 'page_help', 'mgr_nobody') AND sent_at <= $1)
 ORDER BY id LIMIT $2

@@ -1,0 +1,95 @@
+package im
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"deskbell/gateway"
+
+	"github.com/mattn/go-xmpp"
+)
+
+func has(c xmpp.Chat, space, local string) bool {
+	return slices.ContainsFunc(c.OtherElem, func(e xmpp.XMLElement) bool { return e.XMLName.Space == space && e.XMLName.Local == local })
+}
+
+// A reaction is an answer to the message it stands on: the last one counts, and
+// taking it back says nothing.
+func TestReactions(t *testing.T) {
+	t.Parallel()
+	p := startProsody(t)
+	alice := p.login("alice", "phone")
+	d := newDesk(t, p, p.addr)
+	d.run()
+	react := func(emoji string) {
+		alice.send("<message to='%s' type='chat'><reactions xmlns='urn:xmpp:reactions:0' id='offer-1'>%s</reactions><store xmlns='urn:xmpp:hints'/></message>", botJID, emoji)
+	}
+	react("<reaction>❤</reaction><reaction>👍</reaction>")
+	if m := d.message("👍"); m.Quotes != "offer-1" || m.From != "alice@"+host {
+		t.Errorf("%+v", m)
+	}
+	react("")
+	alice.say("the end")
+	d.message("the end")
+	if got := d.texts(); !slices.Equal(got, []string{"👍", "the end"}) {
+		t.Errorf("kept %q", got)
+	}
+}
+
+// Whoever shows who is typing sees that the desk is, until the answer comes.
+func TestComposing(t *testing.T) {
+	t.Parallel()
+	p := startProsody(t)
+	alice, bob := p.login("alice", "phone"), p.login("bob", "phone")
+	d := newDesk(t, p, p.addr)
+	d.run()
+	alice.send("<message to='%s' type='chat' id='m1'><body>take 142</body><active xmlns='%s'/><request xmlns='urn:xmpp:receipts'/></message>", botJID, nsChatStates)
+	alice.chat("composing with the receipt", func(c xmpp.Chat) bool {
+		return has(c, nsChatStates, "composing") && has(c, nsReceipts, "received")
+	})
+	d.Send(t.Context(), gateway.Delivery{Key: "k", To: alice.jid, Text: "yours"})
+	alice.chat("the end of it", func(c xmpp.Chat) bool { return c.Text == "yours" && has(c, nsChatStates, "active") })
+
+	bob.say("take 143")
+	d.message("take 143")
+	d.Send(t.Context(), gateway.Delivery{Key: "l", To: bob.jid, Text: "yours"})
+	bob.chat("answer", func(c xmpp.Chat) bool { return c.Text == "yours" })
+	bob.mu.Lock()
+	defer bob.mu.Unlock()
+	for _, c := range bob.chats {
+		if has(c, nsChatStates, "composing") {
+			t.Errorf("bob's client did not ask for %+v", c)
+		}
+	}
+}
+
+// A correction names the message that it takes the place of.
+func TestCorrectionOfOurOwn(t *testing.T) {
+	t.Parallel()
+	p := startProsody(t)
+	alice := p.login("alice", "phone")
+	d := newDesk(t, p, p.addr)
+	d.run()
+	d.Send(t.Context(), gateway.Delivery{Key: "gone", To: "alice@" + host, Text: "#142 was taken by Bob.", Replaces: "offer-1"})
+	c := alice.chat("correction", func(c xmpp.Chat) bool { return strings.HasPrefix(c.Text, "#142") })
+	i := slices.IndexFunc(c.OtherElem, func(e xmpp.XMLElement) bool { return e.XMLName.Space == nsCorrection })
+	if i < 0 || attribute(c.OtherElem[i], "id") != "offer-1" {
+		t.Errorf("%+v", c.OtherElem)
+	}
+}
+
+// Whose messages come back counts as offline until a client of theirs is heard of.
+func TestBounceMarksTheAddress(t *testing.T) {
+	t.Parallel()
+	p := startProsody(t)
+	alice := p.login("alice", "phone")
+	d := newDesk(t, p, p.addr)
+	d.run()
+	d.awaitState("alice", "available/chat/")
+	sent := d.Send(t.Context(), gateway.Delivery{Key: "k", To: "alice@" + host, Text: "hello"})
+	alice.send("<message type='error' to='%s' id='%s'><error type='cancel'><service-unavailable xmlns='%s'/></error></message>", d.resource(), sent.WireIDs[0], nsConditions)
+	d.awaitState("alice", "offline//"+returnedReason)
+	alice.send("<presence/>")
+	d.awaitState("alice", "available")
+}
