@@ -82,6 +82,7 @@ func (a *Tickets) Prepare(ctx context.Context, in PrepareInput) (ticket.Findings
 	}
 	if l.Wave > 0 {
 		f.Wave, f.Reminder = wave(l, members, rota, overrides, in.Now)
+		f.Seen = agents(l, members, rota, overrides, in.Now)
 		ids := make([]string, len(f.Wave))
 		for i, p := range f.Wave {
 			ids[i] = p.ID
@@ -98,8 +99,51 @@ func (a *Tickets) Prepare(ctx context.Context, in PrepareInput) (ticket.Findings
 		chain, _ := roster.OnCall(rota, overrides, people, l.Group, in.Now)
 		chain = slices.DeleteFunc(chain, func(id string) bool { return id == l.Requester }) // who asks is not called
 		f.Page = page(l, chain, members)
+		f.Seen = append(f.Seen, called(chain, members, f.Seen)...)
 	}
 	return f, nil
+}
+
+// maxSeen bounds what a ticket keeps of whom it chose from: in a large desk the
+// rest is alike.
+const maxSeen = 20
+
+// agents are all among whom a wave is chosen, as they stand.
+func agents(l ticket.Lookup, members []roster.Member, rota []roster.Rotation, overrides []roster.Override, now time.Time) (seen []ticket.Seen) {
+	for _, m := range members {
+		if !m.Is(roster.Agent) || m.ID == l.Requester || len(seen) == maxSeen {
+			continue
+		}
+		s := stands(m)
+		switch {
+		case m.Away(now):
+			s.Out = ticket.OutAway
+		case s.Out == "" && !roster.OnDuty(m, rota, overrides, now):
+			s.Out = ticket.OutOffDuty
+		}
+		seen = append(seen, s)
+	}
+	return seen
+}
+
+// called are those of the chain, as they stand, who are not among the agents.
+func called(chain []string, members []roster.Member, before []ticket.Seen) (seen []ticket.Seen) {
+	for _, id := range chain {
+		i := slices.IndexFunc(members, func(m roster.Member) bool { return m.ID == id })
+		known := slices.ContainsFunc(before, func(s ticket.Seen) bool { return s.ID == id })
+		if i >= 0 && !known && len(seen) < maxSeen {
+			seen = append(seen, stands(members[i]))
+		}
+	}
+	return seen
+}
+
+func stands(m roster.Member) ticket.Seen {
+	s := ticket.Seen{ID: m.ID, Name: m.Name, Presence: string(m.Presence.State), Holding: len(m.Holding)}
+	if _, reached := roster.Reach(m); !reached {
+		s.Out = ticket.OutOfReach
+	}
+	return s
 }
 
 func wave(l ticket.Lookup, members []roster.Member, rota []roster.Rotation, overrides []roster.Override, now time.Time) (to []ticket.Party, reminder bool) {

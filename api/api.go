@@ -30,6 +30,8 @@ type Desk interface {
 	// Tickets returns one page and the next page's cursor, empty on the last.
 	Tickets(ctx context.Context, f desk.Filter) (list []ticket.Ticket, next string, err error)
 	Timeline(ctx context.Context, number int) ([]desk.Line, error)
+	// Why returns a ticket's decisions with the facts they rested on.
+	Why(ctx context.Context, number int) (desk.WhyView, error)
 	Agents(ctx context.Context) ([]desk.AgentView, error)
 	OnCall(ctx context.Context) (desk.OnCallView, error)
 	// Person returns desk.ErrNotFound for an unknown id.

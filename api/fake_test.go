@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -57,6 +58,19 @@ func (f *fakeDesk) reset() {
 }
 
 func (f *fakeDesk) Now() time.Time { return f.now }
+
+func (f *fakeDesk) Why(_ context.Context, number int) (desk.WhyView, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err != nil || number-100 >= len(f.tickets) {
+		return desk.WhyView{}, cmp.Or(err, desk.ErrNotFound)
+	}
+	view := desk.WhyView{Number: number, Status: f.tickets[number-100].Status, Next: "nothing by itself"}
+	for _, l := range f.lines[number] {
+		view.Decisions = append(view.Decisions, desk.DecisionView{Seq: l.Seq, At: l.At, Actor: l.Actor, Event: ticket.Kind(l.Event), What: l.Event})
+	}
+	return view, nil
+}
 
 func (f *fakeDesk) lock() (func(), error) {
 	f.mu.Lock()

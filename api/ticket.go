@@ -95,6 +95,8 @@ type listOutput struct {
 	}
 }
 
+type whyOutput struct{ Body desk.WhyView }
+
 type timelineOutput struct {
 	Body []desk.Line `nullable:"false"`
 }
@@ -104,6 +106,7 @@ func (s *server) ticketRoutes() {
 	route(s, op("list", http.MethodGet, "/v1/tickets", "List tickets", http.StatusOK, 422, 503), s.list)
 	route(s, op("show", http.MethodGet, "/v1/tickets/{n}", "Show a ticket", http.StatusOK, 404, 503), s.show)
 	route(s, op("timeline", http.MethodGet, "/v1/tickets/{n}/timeline", "What happened to a ticket", http.StatusOK, 404, 503), s.timeline)
+	route(s, op("why", http.MethodGet, "/v1/tickets/{n}/why", "Why it is where it is: the decisions with the facts used then, and what happens next", http.StatusOK, 403, 404, 503), s.why)
 }
 
 func (s *server) submit(ctx context.Context, in *submitInput) (*submitOutput, error) {
@@ -206,6 +209,21 @@ func (s *server) timeline(ctx context.Context, in *numberInput) (*timelineOutput
 		}
 	}
 	return out, nil
+}
+
+// why is for those who work here: it tells who was asked, and who was not there.
+func (s *server) why(ctx context.Context, in *numberInput) (*whyOutput, error) {
+	if _, err := s.visible(ctx, in.Number); err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	if !seesAll(caller(ctx)) {
+		return nil, refused(&ticket.Refusal{Message: "req_agents_only"})
+	}
+	view, err := s.desk.Why(ctx, in.Number)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	return &whyOutput{view}, nil
 }
 
 // requesterReads is what a requester may read of the own ticket: not the notes

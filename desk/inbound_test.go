@@ -2,6 +2,7 @@ package desk_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -209,6 +210,42 @@ func TestManyTickets(t *testing.T) {
 			t.Errorf("#%d is with %q, not with %s", n, got, holder)
 		}
 	}
+}
+
+// WHY tells what was decided, on which facts, and what became of the texts: the
+// facts are those of then.
+func TestWhy(t *testing.T) {
+	w := open(t, "")
+	must(t, w.store.SetAway(t.Context(), "eve", morning.Add(time.Hour), "dentist"))
+	n := w.submit("Printer jams", "bob")
+	list, err := w.store.Take(t.Context(), gateway.SMS, 10)
+	must(t, err)
+	for _, d := range list {
+		must(t, w.store.Settle(t.Context(), d.ID, gateway.Outcome{State: gateway.Sent, WireIDs: []string{fmt.Sprint(d.ID)}}))
+	}
+	must(t, w.store.SetAway(t.Context(), "eve", time.Time{}, ""))
+	w.say("bob", fmt.Sprint(n))
+	want := fmt.Sprintf("why: #%d claimed: Printer jams.\n10:38 Ann Lee asked\n10:38 offered to bob (sms, sent)\n10:38 Bob took it\nNext: 12:38: ask the holder for news.", n)
+	if got := w.say("eve", fmt.Sprintf("why %d", n)); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	why, err := w.desk.Why(t.Context(), n)
+	must(t, err)
+	if why.NextAt == nil || !why.NextAt.Equal(morning.Add(2*time.Hour)) {
+		t.Errorf("next at %v", why.NextAt)
+	}
+	for _, d := range why.Decisions {
+		if d.Event != ticket.Offered {
+			continue
+		}
+		seen := []desk.SeenView{{Person: "bob", Name: "Bob", Presence: "unknown"}, {Person: "eve", Name: "Eve", Presence: "unknown", Out: ticket.OutAway}}
+		fates := []desk.FateView{{Person: "bob", Name: "bob", Channel: "sms", State: "sent"}}
+		if !slices.Equal(d.Seen, seen) || !slices.Equal(d.Delivered, fates) {
+			t.Errorf("seen %+v, delivered %+v", d.Seen, d.Delivered)
+		}
+		return
+	}
+	t.Errorf("no offer in %+v", why.Decisions)
 }
 
 // Two at once, NEXT and several numbers: nobody gets more than the limit.

@@ -257,8 +257,10 @@ func (w *world) submit(subject string, offered ...string) int {
 			for _, id := range offered {
 				to = append(to, ticket.Party{ID: id, Name: id, Via: "sms"})
 			}
-			l.Alarms = []ticket.AlarmKind{ticket.WaveAlarm}
-			after, events, err := ticket.Apply(before, ticket.Found(l, ticket.Findings{Wave: to}), w.clock.Now())
+			found, err := w.desk.TicketActivities().Prepare(w.t.Context(), activities.PrepareInput{Lookup: l, Now: w.clock.Now()})
+			must(w.t, err)
+			found.Wave = to
+			after, events, err := ticket.Apply(before, ticket.Found(l, found), w.clock.Now())
 			must(w.t, err)
 			must(w.t, e.became(w.t.Context(), before, after, events))
 		})

@@ -260,15 +260,3 @@ func (t *turn) next(ctx context.Context, tried int) error {
 	}
 	return t.say(ctx, "next_none", nil, nil)
 }
-
-// why tells how a ticket got where it is, and what happens next.
-func (t *turn) why(ctx context.Context, number int) error {
-	if number == 0 {
-		number = t.context.Last
-	}
-	tk, known, err := t.known(ctx, number)
-	if err != nil || !known {
-		return err
-	}
-	return t.about(ctx, tk, "why")
-}

@@ -146,6 +146,7 @@ func nobodyClaims(t *testing.T, desk *Desk) {
 	desk.Advance(5 * time.Minute)
 	sam.Phone().Expect("ON CALL " + number(n))
 	desk.Settle()
+	whyNobody(desk, n)
 	desk.Advance(time.Minute)
 	sam.Phone().Reply(fmt.Sprint(n)).Expect(number(n) + " is yours")
 	dana.Phone().Expect(number(n) + " was taken by Sam. You can stand down.")
@@ -154,6 +155,41 @@ func nobodyClaims(t *testing.T, desk *Desk) {
 		t.Errorf("escalation %d, want 2", got.Escalation)
 	}
 	desk.Advance(time.Hour) // nobody is called any more
+}
+
+// whyNobody asks by text, by REST and on the page why Sam is being called: nobody was
+// on duty, and Dana's call was delivered.
+func whyNobody(desk *Desk, n int) {
+	desk.t.Helper()
+	desk.Person("eve").Phone().Reply(fmt.Sprintf("why %d", n)).Expect(number(n)+" waiting", "called Dana (sms, delivered)", "called Sam (sms, delivered)", "Next: ")
+	var why struct {
+		Decisions []struct {
+			Event     string
+			Seen      []struct{ Person, Out string }
+			Delivered []struct{ Person, Channel, State string }
+		}
+		Next string
+	}
+	desk.get(fmt.Sprintf("/v1/tickets/%d/why", n), &why)
+	away, called := 0, 0
+	for _, d := range why.Decisions {
+		for _, s := range d.Seen {
+			if d.Event == "offered" && s.Out == "away" {
+				away++
+			}
+		}
+		for _, f := range d.Delivered {
+			if d.Event == "escalated" && f.State == "delivered" {
+				called++
+			}
+		}
+	}
+	if away < 3 || called != 2 || why.Next == "" {
+		desk.t.Errorf("%d away, %d called: %+v", away, called, why)
+	}
+	if status, page := desk.call("GET", fmt.Sprintf("/tickets/%d", n), nil, ""); status != 200 || !strings.Contains(string(page), "Dana by SMS: delivered") {
+		desk.t.Errorf("the page: %d %s", status, page)
+	}
 }
 
 // Dialogue d03: the SMSC does not hear our response, and delivers again.

@@ -21,28 +21,9 @@ func Summary(number int, subject, requester string, p ticket.Priority) string {
 	return head + cutBytes(clean(subject, false), maxSummary-len(head)-len(tail)) + tail
 }
 
-// alarms say what happens when an alarm rings; %s is the time.
-var alarms = map[ticket.AlarmKind]string{
-	ticket.PlanAlarm:    "work out the targets",
-	ticket.WaveAlarm:    "ask the next people",
-	ticket.ReplaceAlarm: "ask somebody else",
-	ticket.StepAlarm:    "call the next person on call",
-	ticket.RepeatAlarm:  "call the last person again",
-	ticket.StaleAlarm:   "ask the holder for news",
-	ticket.LapseAlarm:   "give it back to the queue, because the holder does not answer",
-	ticket.AnswerAlarm:  "tell the holder that no answer came",
-	ticket.WakeAlarm:    "wake it",
-	ticket.PassAlarm:    "end the hand-over that nobody took",
-	ticket.CloseAlarm:   "close it",
-}
-
 // Timer says in a line what an armed timer waits for.
 func Timer(a ticket.Alarm) string {
-	what, ok := alarms[a.Kind]
-	if !ok {
-		what = string(a.Kind)
-	}
-	return fmt.Sprintf("%s UTC: %s", stamp(a.At), what)
+	return fmt.Sprintf("%s UTC: %s", stamp(a.At), words("en").alarm(a.Kind))
 }
 
 // Activity says in a line who is told what: "offer to Bob by sms, Eve by im".
@@ -113,7 +94,7 @@ func Card(t ticket.Ticket, now time.Time) string {
 	fmt.Fprintf(&b, "### #%d %s\n\n", t.Number, markdown(t.Subject))
 	fmt.Fprintf(&b, "**%s**, %s (%s), asked for by %s\n\n", State(t.Status, "en"), t.Priority, Prio(t.Priority, "en"), markdown(person(t.Requester)))
 	fmt.Fprintf(&b, "- Holder: %s\n", holder(t))
-	fmt.Fprintf(&b, "- Next: %s\n", nextStep(t, now, stamp))
+	fmt.Fprintf(&b, "- Next: %s\n", words("en").next(t, now, stamp))
 	if t.Pass != nil {
 		fmt.Fprintf(&b, "- Offered to: %s, until %s\n", markdown(person(t.Pass.To)), stamp(t.Pass.Until))
 	}
@@ -129,25 +110,11 @@ func Card(t ticket.Ticket, now time.Time) string {
 	if len(t.Recent) > 0 {
 		b.WriteString("\n")
 		for _, line := range t.Recent {
-			fmt.Fprintf(&b, "- %s %s\n", stamp(line.At), markdown(happened(line)))
+			fmt.Fprintf(&b, "- %s %s\n", stamp(line.At), markdown(words("en").happened(line)))
 		}
 	}
 	b.WriteString("\nTimes are UTC.\n")
 	return b.String()
-}
-
-// upcoming makes a value for {next}: what happens by itself, and when.
-func upcoming(t ticket.Ticket, now time.Time, loc *time.Location) string {
-	return nextStep(t, now, func(when time.Time) string { return At(when, now, loc, "en") })
-}
-
-// Story makes a value for {lines}: the last events of a ticket.
-func Story(t ticket.Ticket, now time.Time, loc *time.Location) string {
-	list := make([]Item, len(t.Recent))
-	for i, line := range t.Recent {
-		list[i].Subject = At(line.At, now, loc, "en") + " " + happened(line)
-	}
-	return List(list...)
 }
 
 func person(p ticket.Party) string {
@@ -167,26 +134,6 @@ func holder(t ticket.Ticket) string {
 		return "nobody"
 	}
 	return "nobody; last " + markdown(person(t.Assignee))
-}
-
-// nextStep says what happens by itself and when, or who must move.
-func nextStep(t ticket.Ticket, now time.Time, stamp func(time.Time) string) string {
-	a, ok := t.Due()
-	if !ok {
-		if t.Status == ticket.Closed || t.Status == ticket.Cancelled {
-			return "nothing; this is over"
-		}
-		return "nothing by itself"
-	}
-	when := stamp(a.At)
-	if !a.At.After(now) {
-		when = "now"
-	}
-	what, known := alarms[a.Kind]
-	if !known {
-		what = string(a.Kind)
-	}
-	return when + ": " + what
 }
 
 // stamp writes a time that is read on any later day, with the seconds where there
@@ -221,43 +168,6 @@ func called(pages []ticket.Page) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// deeds are what somebody did, after their name; a %s takes the names of those it
-// was done to.
-var deeds = map[ticket.Kind]string{
-	ticket.Opened: "asked", ticket.Offered: "offered to %s", ticket.Declined: "declined", ticket.Taken: "took it", ticket.Released: "gave it back",
-	ticket.Solved: "solved it", ticket.Shut: "closed it", ticket.Noted: "noted", ticket.Asked: "asked the requester", ticket.Told: "told the requester",
-	ticket.Written: "wrote", ticket.Answered: "answered", ticket.Withdrawn: "withdrew it", ticket.Reopened: "opened it again", ticket.Escalated: "called %s",
-	ticket.PagedAgain: "called %s again", ticket.PageFailed: "could not reach %s", ticket.Raised: "asked for the next person on call",
-	ticket.PassOffered: "offered it to %s", ticket.PassRefused: "hand-over was not taken", ticket.Passed: "took it over as asked", ticket.TakenOver: "took it over",
-	ticket.Snoozed: "put it off", ticket.Woken: "is back", ticket.WentStale: "asked the holder for news", ticket.Kept: "is still on it",
-	ticket.Lapsed: "no news: back in the queue", ticket.Unanswered: "no answer yet", ticket.Undone: "took the last step back", ticket.AssignedTo: "gave it to %s",
-	ticket.Reprioritised: "changed the priority", ticket.MergedInto: "merged it into another", ticket.Hushed: "stopped the escalation",
-}
-
-// happened writes an event as a line: "Bob solved it: new toner".
-func happened(l ticket.Line) string {
-	names := make([]string, len(l.To))
-	for i, p := range l.To {
-		names[i] = person(p)
-	}
-	to := strings.Join(names, ", ")
-	if to == "" {
-		to = "nobody"
-	}
-	deed, ok := deeds[l.Kind]
-	if !ok {
-		deed = string(l.Kind)
-	}
-	line := strings.ReplaceAll(deed, "%s", to)
-	if name := person(l.Actor); name != "" && l.Actor.ID != ticket.System.ID {
-		line = name + " " + line
-	}
-	if text := clean(l.Text, false); text != "" {
-		line += ": " + cut(text, 120)
-	}
-	return line
 }
 
 // markdown writes people's words so that they stay words.

@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,7 @@ func TestCardGolden(t *testing.T) {
 
 func TestCardNamesTheNextAlarm(t *testing.T) {
 	t.Parallel()
-	for kind, what := range alarms {
+	for kind, what := range words("en").alarms {
 		tk := paged()
 		tk.Alarms = []ticket.Alarm{{Kind: ticket.CloseAlarm, At: at(60 * 30)}, {Kind: kind, At: at(7)}}
 		if card := Card(tk, now); !strings.Contains(card, "Next: Tue 3 Mar 10:45: "+what) {
@@ -126,13 +127,70 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// decided is the story of paged.
+func decided() []Decision {
+	bob, dana := ticket.Party{ID: "bob", Name: "Bob", Via: "sms"}, ticket.Party{ID: "dana", Name: "Dana", Via: "sms"}
+	ann := ticket.Party{ID: "ann", Name: "Ann Lee"}
+	return []Decision{
+		{Event: ticket.Event{At: at(-16), Kind: ticket.Opened, Actor: ann, Text: "Printer on fire"}},
+		{Event: ticket.Event{At: at(-16), Kind: ticket.Planned, Actor: ticket.System}},
+		{Event: ticket.Event{At: at(-16), Kind: ticket.Offered, Actor: ticket.System, To: []ticket.Party{bob}, Seen: []ticket.Seen{
+			{ID: "bob", Name: "Bob", Presence: "offline", Holding: 1}, {ID: "eve", Name: "Eve", Out: ticket.OutAway}, {ID: "dan", Name: "Dan", Out: ticket.OutOffDuty},
+		}}, Fates: []Fate{{To: bob, State: "delivered"}}},
+		{Event: ticket.Event{At: at(-15), Kind: ticket.Declined, Actor: bob}},
+		{Event: ticket.Event{At: at(-1), Kind: ticket.Escalated, Actor: ticket.System, To: []ticket.Party{dana}, Text: "oncall"}, Fates: []Fate{{To: dana, State: "failed", Why: "absent subscriber"}}},
+	}
+}
+
 func TestStory(t *testing.T) {
 	t.Parallel()
-	text, err := Render(Message{ID: "why", Channel: "im", Values: map[string]string{
-		"n": "142", "state": "waiting", "prio": "urgent", "subj": "Printer on fire", "lines": Story(paged(), now, time.UTC), "next": upcoming(paged(), now, time.UTC),
-	}})
-	want := "#142 waiting, urgent: Printer on fire\n10:22 Ann Lee asked\n10:22 offered to Bob\n10:23 Bob declined\n10:37 called Dana\nNext: 10:42: call the last person again."
-	if err != nil || text.Body != want {
-		t.Errorf("%v\n%s", err, text.Body)
+	for _, tt := range []struct{ channel, lang, want string }{
+		{"im", "en", `#142 waiting, urgent: Printer on fire
+10:22 Ann Lee asked
+10:22 offered to Bob (sms, delivered); there: Bob on 1; not: Eve away, Dan off duty
+10:23 Bob declined
+10:37 called Dana (sms, failed: absent subscriber)
+Next: 10:42: call the last person again.`},
+		{"sms", "en", `#142 waiting: Printer on fire.
+10:22 offered to Bob (sms, delivered)
+10:23 Bob declined
+10:37 called Dana (sms, failed: absent subscriber)
+Next: 10:42: call the last person again.`},
+		{"im", "de", `#142 wartend, dringend: Printer on fire
+10:22 Ann Lee hat gefragt
+10:22 Bob (sms, zugestellt) angeboten; da: Bob mit 1; nicht: Eve weg, Dan nicht im Dienst
+10:23 Bob hat abgelehnt
+10:37 Dana (sms, gescheitert: absent subscriber) gerufen
+Als nächstes: 10:42: den zuletzt Gerufenen noch einmal rufen.`},
+	} {
+		text, err := Render(Message{ID: "why", Channel: tt.channel, Language: tt.lang, Values: map[string]string{
+			"n": "142", "state": State(ticket.New, tt.lang), "prio": Prio(ticket.P1, tt.lang), "subj": "Printer on fire",
+			"lines": Story(decided(), tt.channel, now, time.UTC, tt.lang), "next": Upcoming(paged(), now, time.UTC, tt.lang),
+		}})
+		if err != nil || text.Body != tt.want || text.Segments > 3 {
+			t.Errorf("%s %s: %v, %d segments\n%s", tt.channel, tt.lang, err, text.Segments, text.Body)
+		}
 	}
+}
+
+// TestWordsAreComplete: what one language has a word for has one in every other.
+func TestWordsAreComplete(t *testing.T) {
+	t.Parallel()
+	en, de := words("en"), words("de")
+	for what, pair := range map[string][2][]string{
+		"alarms": {sortedKeys(en.alarms), sortedKeys(de.alarms)}, "deeds": {sortedKeys(en.deeds), sortedKeys(de.deeds)}, "fates": {sortedKeys(en.fates), sortedKeys(de.fates)},
+		"presences": {sortedKeys(en.presences), sortedKeys(de.presences)}, "outs": {sortedKeys(en.outs), sortedKeys(de.outs)}, "states": {sortedKeys(en.states), sortedKeys(de.states)},
+	} {
+		if !slices.Equal(pair[0], pair[1]) {
+			t.Errorf("%s: %v, %v", what, pair[0], pair[1])
+		}
+	}
+}
+
+func sortedKeys[K ~string, V any](m map[K]V) (keys []string) {
+	for k := range m {
+		keys = append(keys, string(k))
+	}
+	slices.Sort(keys)
+	return keys
 }

@@ -77,9 +77,6 @@ var wordings = map[ticket.Message]func(v map[string]string, n ticket.Notice, f F
 	"stale_ok": func(v map[string]string, _ ticket.Notice, f Facts) {
 		v["age"] = Age(f.Ticket.Plan.Lease, f.Language)
 	},
-	"why": func(v map[string]string, _ ticket.Notice, f Facts) {
-		v["lines"], v["next"] = Story(f.Ticket, f.Now, f.Zone), upcoming(f.Ticket, f.Now, f.Zone)
-	},
 	"req_status_answer": func(v map[string]string, n ticket.Notice, _ Facts) {
 		if v["subj2"] = n.Text; n.To.Via == "sms" {
 			v["subj"] = n.Text

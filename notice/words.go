@@ -19,6 +19,17 @@ type dictionary struct {
 	hour       string
 	minute     string
 	nothing    string
+	nobody     string
+
+	// Of a ticket's story: what alarms do, what somebody did, after their name (%s
+	// takes the names of those it was done to), and what WHY says besides.
+	alarms             map[ticket.AlarmKind]string
+	deeds              map[ticket.Kind]string
+	fates              map[string]string // by the state of a delivery
+	presences          map[string]string
+	outs               map[string]string // why somebody could not be chosen
+	in, notIn, holding string
+	now, idle, over    string
 }
 
 var dictionaries = map[string]dictionary{
@@ -32,7 +43,37 @@ var dictionaries = map[string]dictionary{
 		weekdays:   [7]string{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"},
 		months:     [12]string{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"},
 		day:        "1 day", days: "%d days", hour: "h", minute: "m",
-		nothing: "nothing",
+		nothing: "nothing", nobody: "nobody",
+		alarms: map[ticket.AlarmKind]string{
+			ticket.PlanAlarm:    "work out the targets",
+			ticket.WaveAlarm:    "ask the next people",
+			ticket.ReplaceAlarm: "ask somebody else",
+			ticket.StepAlarm:    "call the next person on call",
+			ticket.RepeatAlarm:  "call the last person again",
+			ticket.StaleAlarm:   "ask the holder for news",
+			ticket.LapseAlarm:   "give it back to the queue, because the holder does not answer",
+			ticket.AnswerAlarm:  "tell the holder that no answer came",
+			ticket.WakeAlarm:    "wake it",
+			ticket.PassAlarm:    "end the hand-over that nobody took",
+			ticket.CloseAlarm:   "close it",
+		},
+		deeds: map[ticket.Kind]string{
+			ticket.Opened: "asked", ticket.Offered: "offered to %s", ticket.Declined: "declined", ticket.Taken: "took it", ticket.Released: "gave it back",
+			ticket.Solved: "solved it", ticket.Shut: "closed it", ticket.Noted: "noted", ticket.Asked: "asked the requester", ticket.Told: "told the requester",
+			ticket.Written: "wrote", ticket.Answered: "answered", ticket.Withdrawn: "withdrew it", ticket.Reopened: "opened it again", ticket.Escalated: "called %s",
+			ticket.PagedAgain: "called %s again", ticket.PageFailed: "could not reach %s", ticket.Raised: "asked for the next person on call",
+			ticket.PassOffered: "offered it to %s", ticket.PassRefused: "hand-over was not taken", ticket.Passed: "took it over as asked", ticket.TakenOver: "took it over",
+			ticket.Snoozed: "put it off", ticket.Woken: "is back", ticket.WentStale: "asked the holder for news", ticket.Kept: "is still on it",
+			ticket.Lapsed: "no news: back in the queue", ticket.Unanswered: "no answer yet", ticket.Undone: "took the last step back", ticket.AssignedTo: "gave it to %s",
+			ticket.Reprioritised: "changed the priority", ticket.MergedInto: "merged it into another", ticket.Hushed: "stopped the escalation",
+		},
+		fates: map[string]string{
+			"due": "on its way", "sending": "on its way", "sent": "sent", "delivered": "delivered", "failed": "failed", "expired": "expired", "cancelled": "not sent", "unknown": "outcome unknown",
+		},
+		presences: map[string]string{"available": "in chat", "away": "away in chat", "busy": "busy in chat"},
+		outs:      map[string]string{ticket.OutAway: "away", ticket.OutOffDuty: "off duty", ticket.OutOfReach: "not reachable"},
+		in:        "there: ", notIn: "not: ", holding: "on %s",
+		now: "now", idle: "nothing by itself", over: "nothing; this is over",
 	},
 	"de": {
 		states: map[ticket.Status]string{
@@ -44,7 +85,62 @@ var dictionaries = map[string]dictionary{
 		weekdays:   [7]string{"So", "Mo", "Di", "Mi", "Do", "Fr", "Sa"},
 		months:     [12]string{"Jan.", "Feb.", "März", "April", "Mai", "Juni", "Juli", "Aug.", "Sept.", "Okt.", "Nov.", "Dez."},
 		day:        "1 Tag", days: "%d Tage", hour: "h", minute: "min",
-		nothing: "nichts",
+		nothing: "nichts", nobody: "niemand",
+		alarms: map[ticket.AlarmKind]string{
+			ticket.PlanAlarm:    "die Ziele ausrechnen",
+			ticket.WaveAlarm:    "die Nächsten fragen",
+			ticket.ReplaceAlarm: "jemand anderen fragen",
+			ticket.StepAlarm:    "die nächste Bereitschaft rufen",
+			ticket.RepeatAlarm:  "den zuletzt Gerufenen noch einmal rufen",
+			ticket.StaleAlarm:   "den Bearbeiter nach Neuem fragen",
+			ticket.LapseAlarm:   "zurück in die Schlange, weil der Bearbeiter nicht antwortet",
+			ticket.AnswerAlarm:  "dem Bearbeiter sagen, dass keine Antwort kam",
+			ticket.WakeAlarm:    "wieder vorlegen",
+			ticket.PassAlarm:    "die Übergabe beenden, die niemand annahm",
+			ticket.CloseAlarm:   "schließen",
+		},
+		deeds: map[ticket.Kind]string{
+			ticket.Opened:        "hat gefragt",
+			ticket.Offered:       "%s angeboten",
+			ticket.Declined:      "hat abgelehnt",
+			ticket.Taken:         "hat es genommen",
+			ticket.Released:      "hat es zurückgegeben",
+			ticket.Solved:        "hat es gelöst",
+			ticket.Shut:          "hat es geschlossen",
+			ticket.Noted:         "hat notiert",
+			ticket.Asked:         "hat nachgefragt",
+			ticket.Told:          "hat Bescheid gegeben",
+			ticket.Written:       "hat geschrieben",
+			ticket.Answered:      "hat geantwortet",
+			ticket.Withdrawn:     "hat es zurückgezogen",
+			ticket.Reopened:      "hat es wieder geöffnet",
+			ticket.Escalated:     "%s gerufen",
+			ticket.PagedAgain:    "%s noch einmal gerufen",
+			ticket.PageFailed:    "%s nicht erreicht",
+			ticket.Raised:        "hat um die nächste Bereitschaft gebeten",
+			ticket.PassOffered:   "hat es %s angeboten",
+			ticket.PassRefused:   "Übergabe nicht angenommen",
+			ticket.Passed:        "hat es wie gebeten übernommen",
+			ticket.TakenOver:     "hat es übernommen",
+			ticket.Snoozed:       "hat es zurückgestellt",
+			ticket.Woken:         "ist wieder da",
+			ticket.WentStale:     "Bearbeiter nach Neuem gefragt",
+			ticket.Kept:          "ist noch dran",
+			ticket.Lapsed:        "nichts Neues: wieder in der Schlange",
+			ticket.Unanswered:    "noch keine Antwort",
+			ticket.Undone:        "hat den letzten Schritt zurückgenommen",
+			ticket.AssignedTo:    "hat es %s gegeben",
+			ticket.Reprioritised: "hat die Priorität geändert",
+			ticket.MergedInto:    "hat es mit einem anderen vereint",
+			ticket.Hushed:        "hat die Eskalation gestoppt",
+		},
+		fates: map[string]string{
+			"due": "unterwegs", "sending": "unterwegs", "sent": "gesendet", "delivered": "zugestellt", "failed": "gescheitert", "expired": "verfallen", "cancelled": "nicht gesendet", "unknown": "Ausgang ungewiss",
+		},
+		presences: map[string]string{"available": "im Chat", "away": "im Chat abwesend", "busy": "im Chat beschäftigt"},
+		outs:      map[string]string{ticket.OutAway: "weg", ticket.OutOffDuty: "nicht im Dienst", ticket.OutOfReach: "nicht erreichbar"},
+		in:        "da: ", notIn: "nicht: ", holding: "mit %s",
+		now: "jetzt", idle: "nichts von selbst", over: "nichts mehr",
 	},
 }
 

@@ -131,3 +131,20 @@ func (s *Store) FailedAlerts(ctx context.Context, limit int) ([]FailedAlert, err
 func (s *Store) Reported(ctx context.Context, id int64) error {
 	return fail("report a failed alert", s.q.Reported(ctx, id))
 }
+
+// Fate is what became of a message out.
+type Fate struct {
+	State gateway.State
+	Why   string
+}
+
+// Fates are what became of messages, by their keys; without those that there are
+// none of.
+func (s *Store) Fates(ctx context.Context, keys []string) (map[string]Fate, error) {
+	rows, err := s.q.FatesOf(ctx, keys)
+	fates := make(map[string]Fate, len(rows))
+	for _, r := range rows {
+		fates[r.Key] = Fate{gateway.State(r.State), r.Why}
+	}
+	return fates, fail("fates", err)
+}

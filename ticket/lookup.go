@@ -40,7 +40,26 @@ type Findings struct {
 	// Page holds one party per person and channel.
 	Page  []Party     `json:"page,omitempty"`
 	Times []time.Time `json:"times,omitempty"` // the ends of Spans, in their order
+	// Seen is how those stood among whom the choice was made.
+	Seen []Seen `json:"seen,omitempty"`
 }
+
+// Seen is how somebody stood when a ticket looked for people.
+type Seen struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Presence string `json:"presence,omitempty"` // in IM: available, away, busy, offline, unknown
+	Holding  int    `json:"holding,omitempty"`  // how many tickets
+	// Out says why they could not be chosen: OutAway, OutOffDuty or OutOfReach.
+	Out string `json:"out,omitempty"`
+}
+
+// Why somebody could not be chosen.
+const (
+	OutAway    = "away"        // they said so
+	OutOffDuty = "off duty"    // by the rota
+	OutOfReach = "unreachable" // no channel is left
+)
 
 // Times are looked-up moments; a zero one is unchanged.
 type Times struct {
@@ -173,7 +192,7 @@ func found(t Ticket, c Command, now time.Time) []Event {
 	}
 	if served(WaveAlarm) || served(ReplaceAlarm) {
 		e := event(Offered)
-		e.To, e.Round, e.Until = f.Wave, 1, now.Add(t.Plan.Wave.Every)
+		e.To, e.Seen, e.Round, e.Until = f.Wave, f.Seen, 1, now.Add(t.Plan.Wave.Every)
 		if f.Reminder {
 			e.Round = reminderRound
 		}
@@ -187,6 +206,7 @@ func found(t Ticket, c Command, now time.Time) []Event {
 	}
 	if served(StepAlarm) {
 		e := event(Escalated)
+		e.Seen = f.Seen
 		e.To, e.Step, e.Times, e.Text = f.Page, t.Step, &Times{Step: times.Step, Repeat: times.Repeat}, l.Page
 		if len(f.Page) == 0 && t.Step+1 < len(t.Plan.Steps) {
 			e.Times = &Times{Step: now} // nobody to call: the next step at once

@@ -44,6 +44,23 @@ func Notices(before, after Ticket, e Event) []Notice {
 	return b.notices
 }
 
+func noticeKey(number int, e Event, m Message, to Party) string {
+	return fmt.Sprintf("%d/%d/%s/%s/%s", number, e.Seq, m, to.ID, to.Via)
+}
+
+// AlertKeys are the keys that the notice of an event to one of those whom it asks
+// or calls may have.
+func AlertKeys(number int, e Event, to Party) []string {
+	messages := map[Kind][]Message{
+		Offered: {"offer", "reminder"}, PassOffered: {"pass_offer"}, Escalated: {"page", "page_help", "mgr_nobody"}, PagedAgain: {"page", "page_help", "mgr_nobody"},
+	}[e.Kind]
+	keys := make([]string, len(messages))
+	for i, m := range messages {
+		keys[i] = noticeKey(number, e, m, to)
+	}
+	return keys
+}
+
 // Answer is the notice of a refusal to whoever wrote the command.
 func Answer(t Ticket, c Command, r *Refusal) []Notice {
 	if c.Quiet || !answered(c.Channel) {
@@ -67,7 +84,7 @@ func (b *briefing) tell(to Party, m Message, change ...func(*Notice)) {
 	if to.ID == "" || to.Via == "" || to.ID == System.ID {
 		return
 	}
-	t := Notice{Key: fmt.Sprintf("%d/%d/%s/%s/%s", b.after.Number, b.e.Seq, m, to.ID, to.Via), To: to, Message: m, Who: b.e.Actor, At: b.e.At, Text: b.e.Text}
+	t := Notice{Key: noticeKey(b.after.Number, b.e, m, to), To: to, Message: m, Who: b.e.Actor, At: b.e.At, Text: b.e.Text}
 	for _, f := range change {
 		f(&t)
 	}

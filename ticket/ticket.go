@@ -173,6 +173,7 @@ type Event struct {
 	Channel string    `json:"channel,omitempty"`
 	Text    string    `json:"text,omitempty"`
 	To      []Party   `json:"to,omitempty"`
+	Seen    []Seen    `json:"seen,omitempty"` // on what To was chosen
 	Until   time.Time `json:"until,omitzero"`
 	Step    int       `json:"step,omitempty"`
 	Round   int       `json:"round,omitempty"`

@@ -9,10 +9,12 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"deskbell/desk"
@@ -21,6 +23,8 @@ import (
 // Desk is what the pages need of the desk.
 type Desk interface {
 	Board(ctx context.Context) (desk.Board, error)
+	// Why returns desk.ErrNotFound for a ticket that does not exist.
+	Why(ctx context.Context, number int) (desk.WhyView, error)
 	// Watch reports changes until ctx ends, then closes the channel. It may join
 	// several into one, but never loses the last.
 	Watch(ctx context.Context) <-chan desk.Change
@@ -53,7 +57,7 @@ type pages struct {
 	hub    hub
 }
 
-// New returns the handler of "/", "/wall", "/events" and "/static/". It is safe
+// New returns the handler of "/", "/wall", "/tickets/{n}", "/events" and "/static/". It is safe
 // for concurrent use; it watches the desk only while somebody looks.
 func New(cfg Config, d Desk) http.Handler {
 	if cfg.Log == nil {
@@ -67,6 +71,7 @@ func New(cfg Config, d Desk) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", p.guard(cfg.Open, p.show(false)))
 	mux.HandleFunc("GET /wall", p.guard(cfg.Open, p.show(true)))
+	mux.HandleFunc("GET /tickets/{n}", p.guard(cfg.Open, p.why))
 	mux.HandleFunc("GET /events", p.guard(cfg.Open, p.events))
 	mux.Handle("GET /static/", static())
 	return policy(mux)
@@ -111,6 +116,27 @@ func (p *pages) show(wall bool) http.HandlerFunc {
 			Wall  bool
 			Board board
 		}{wall, p.viewer.view(b)})
+	}
+}
+
+// why shows the decisions of a ticket.
+func (p *pages) why(w http.ResponseWriter, r *http.Request) {
+	n, err := strconv.Atoi(r.PathValue("n"))
+	if err != nil {
+		err = desk.ErrNotFound
+	}
+	var view desk.WhyView
+	if err == nil {
+		view, err = p.desk.Why(r.Context(), n)
+	}
+	switch {
+	case errors.Is(err, desk.ErrNotFound):
+		p.write(w, http.StatusNotFound, "message", message{Title: "There is no such ticket", Text: "The board shows those that wait and those in work."})
+	case err != nil:
+		p.log.WarnContext(r.Context(), "ticket not read", slog.Any("error", err))
+		p.write(w, http.StatusServiceUnavailable, "message", message{"The ticket cannot be read right now", "This page tries again every few seconds.", true})
+	default:
+		p.write(w, http.StatusOK, "why", p.viewer.why(view))
 	}
 }
 

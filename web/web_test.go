@@ -62,6 +62,54 @@ func (f *fakeDesk) Board(context.Context) (desk.Board, error) {
 	return f.board, f.err
 }
 
+func (f *fakeDesk) Why(_ context.Context, number int) (desk.WhyView, error) {
+	if number != 142 {
+		return desk.WhyView{}, desk.ErrNotFound
+	}
+	return story(), f.err
+}
+
+func story() desk.WhyView {
+	at := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
+	return desk.WhyView{Number: 142, Status: ticket.New, Next: "10:42: call the last person again", Decisions: []desk.DecisionView{
+		{Seq: 1, At: at(-16), Actor: "ann", Name: "Ann Lee", Requester: true, Event: ticket.Opened, What: "Ann Lee asked"},
+		{Seq: 2, At: at(-16), Event: ticket.Planned},
+		{Seq: 3, At: at(-16), Event: ticket.Offered, To: []string{"Bob", "Eve"}, Seen: []desk.SeenView{
+			{Person: "bob", Name: "Bob", Presence: "available", Holding: 1}, {Person: "eve", Name: "Eve <b>", Presence: "offline"}, {Person: "dan", Name: "Dan", Out: "off duty"},
+		}, Delivered: []desk.FateView{{Name: "Bob", Channel: "im", State: "sent"}, {Name: "Eve", Channel: "sms", State: "failed", Detail: "absent"}}},
+		{Seq: 4, At: at(-15), Actor: "bob", Name: "Bob", Event: ticket.Declined},
+		{Seq: 5, At: at(-10), Actor: "ann", Name: "Ann Lee", Requester: true, Event: ticket.Written, What: "Ann Lee wrote: my salary is 1"},
+		{Seq: 6, At: at(-1), Event: ticket.Escalated},
+	}}
+}
+
+func TestWhy(t *testing.T) {
+	t.Parallel()
+	h := New(Config{Open: true, UIURL: "http://ui/"}, &fakeDesk{})
+	page := get(t, h, "/tickets/142").Body.Bytes()
+	golden(t, "why.golden.html", page)
+	for _, private := range []string{"Ann", "salary", "<b>"} {
+		if bytes.Contains(page, []byte(private)) {
+			t.Errorf("the page says %q", private)
+		}
+	}
+	for _, c := range []struct {
+		path   string
+		config Config
+		desk   *fakeDesk
+		want   int
+	}{
+		{"/tickets/143", Config{Open: true}, &fakeDesk{}, http.StatusNotFound},
+		{"/tickets/x", Config{Open: true}, &fakeDesk{}, http.StatusNotFound},
+		{"/tickets/142", Config{Open: true}, &fakeDesk{err: errors.New("secret address")}, http.StatusServiceUnavailable},
+		{"/tickets/142", Config{}, &fakeDesk{}, http.StatusUnauthorized},
+	} {
+		if got := get(t, New(c.config, c.desk), c.path); got.Code != c.want {
+			t.Errorf("%s: %d, want %d", c.path, got.Code, c.want)
+		}
+	}
+}
+
 func (f *fakeDesk) Watch(ctx context.Context) <-chan desk.Change {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"deskbell/desk"
 	"deskbell/ticket"
 )
 
@@ -52,6 +53,55 @@ func deed(kind ticket.Kind, who string) string {
 	words := deeds[kind]
 	if strings.Contains(words, "%s") {
 		return fmt.Sprintf(words, who)
+	}
+	return words
+}
+
+var statusWords = map[ticket.Status]string{
+	ticket.New: "waiting", ticket.Assigned: "claimed", ticket.Pending: "on hold", ticket.Resolved: "solved", ticket.Closed: "closed", ticket.Cancelled: "withdrawn",
+}
+
+// decided says what an event of a ticket was, with the people it was about.
+func decided(d desk.DecisionView) string {
+	who := d.Name
+	if d.Requester {
+		who = "the requester"
+	}
+	switch {
+	case d.Event == ticket.Offered && len(d.To) == 0:
+		return "nobody to ask"
+	case d.Event == ticket.Offered:
+		return "asked " + list(d.To)
+	case d.Event == ticket.Escalated && len(d.To) == 0:
+		return "nobody to call"
+	case d.Event == ticket.Escalated, d.Event == ticket.PagedAgain:
+		return "called " + list(d.To)
+	}
+	if words := deed(d.Event, who); words != "" {
+		return words
+	}
+	return string(d.Event)
+}
+
+// stands is how somebody stood: in chat, and with how many tickets.
+func stands(s desk.SeenView) string {
+	var facts []string
+	if words := map[string]string{"available": "in chat", "away": "away in chat", "busy": "busy in chat"}[s.Presence]; words != "" {
+		facts = append(facts, words)
+	}
+	if s.Holding > 0 {
+		facts = append(facts, fmt.Sprintf("on %d", s.Holding))
+	}
+	if len(facts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(facts, ", ") + ")"
+}
+
+func delivered(f desk.FateView) string {
+	words := fmt.Sprintf("%s by %s: %s", f.Name, channelWords(f.Channel), f.State)
+	if f.Detail != "" {
+		words += ", " + f.Detail
 	}
 	return words
 }

@@ -132,6 +132,9 @@ ORDER BY id LIMIT @max;
 -- name: Reported :exec
 UPDATE deliveries SET reported = true WHERE id = @id;
 
+-- name: FatesOf :many
+SELECT key, state, why FROM deliveries WHERE key = ANY (@keys::text[]);
+
 -- name: Fates :many
 SELECT id, state FROM deliveries WHERE id = ANY (@ids::bigint[]);
 

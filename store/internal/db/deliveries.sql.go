@@ -218,6 +218,36 @@ func (q *Queries) Fates(ctx context.Context, ids []int64) ([]FatesRow, error) {
 	return items, nil
 }
 
+const fatesOf = `-- name: FatesOf :many
+SELECT key, state, why FROM deliveries WHERE key = ANY ($1::text[])
+`
+
+type FatesOfRow struct {
+	Key   string
+	State string
+	Why   string
+}
+
+func (q *Queries) FatesOf(ctx context.Context, keys []string) ([]FatesOfRow, error) {
+	rows, err := q.db.Query(ctx, fatesOf, keys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []FatesOfRow
+	for rows.Next() {
+		var i FatesOfRow
+		if err := rows.Scan(&i.Key, &i.State, &i.Why); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const forgetOrphans = `-- name: ForgetOrphans :exec
 DELETE FROM orphans WHERE kept_at < $1
 `
