@@ -196,11 +196,12 @@ func (p *Person) Leave() {
 	p.desk.presence(p, "offline")
 }
 
-// presence waits until the desk knows where a person is.
+// presence waits until the desk knows where a person is. A session whose connection
+// broke lasts ten seconds more.
 func (d *Desk) presence(p *Person, want string) {
 	d.t.Helper()
 	got := ""
-	if !eventually(Patience, func() bool {
+	if !eventually(settleLimit, func() bool {
 		err := d.db.QueryRow(context.Background(), "SELECT presence FROM people WHERE id = $1", p.ID).Scan(&got)
 		return err == nil && got == want
 	}) {

@@ -64,7 +64,7 @@ func perform(t *testing.T, s *server, f dialogues, d dialogue, texts texts) []st
 	for i := range d.Steps {
 		began := time.Now()
 		p.step(i)
-		if took := time.Since(began); took > Patience/2 {
+		if took := time.Since(began); took > Patience/4 {
 			t.Logf("step %d took %s", i+1, took.Round(time.Millisecond))
 		}
 	}

@@ -15,6 +15,7 @@ const ownDialogues = "testdata/dialogues.json"
 // TestDialogues plays a file of dialogues, each from an empty desk: the file that
 // DIALOGUES names, or a tenth of ours. DIALOGUE_SUMMARY names a file for the count.
 func TestDialogues(t *testing.T) {
+	t.Parallel()
 	path, all := os.LookupEnv("DIALOGUES")
 	if path == "" {
 		path = ownDialogues

@@ -24,18 +24,20 @@ import (
 )
 
 // severity is how long parts are away, how often the whole desk is killed and how
-// often each role: a tenth of it in an ordinary test run, all of it with DESKBELL_SOAK
-// set.
+// often each role, and the time from one ticket to the next: a tenth of it in an
+// ordinary test run, at half the traffic because other desks are tested beside it, all
+// of it with DESKBELL_SOAK set.
 type severity struct {
 	away          time.Duration
 	kills, rounds int
+	pace          time.Duration
 }
 
 func howSevere() severity {
 	if os.Getenv("DESKBELL_SOAK") != "" {
-		return severity{time.Minute, 10, 10}
+		return severity{time.Minute, 10, 10, 500 * time.Millisecond}
 	}
-	return severity{6 * time.Second, 1, 1}
+	return severity{6 * time.Second, 1, 1, time.Second}
 }
 
 // recovery is how long the desk may take to be quiet after a fault: pauses between
@@ -135,6 +137,7 @@ type load struct {
 	chatty  bool // the chat may be used
 	down    bool // the desk's process may be away
 	without bool // the desk may be without PostgreSQL
+	pace    time.Duration
 	mu      sync.Mutex
 	turn    sync.Mutex     // held while one ticket is worked on
 	numbers map[int]string // who does it
@@ -150,7 +153,7 @@ func (l *load) set(change func()) {
 
 // run works until stop is closed.
 func (l *load) run() {
-	tick := time.NewTicker(500 * time.Millisecond)
+	tick := time.NewTicker(l.pace)
 	defer tick.Stop()
 	requesters := []string{"ann", "joe", "sue"}
 	for i := 0; ; i++ {
@@ -266,6 +269,8 @@ func TestFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("whole servers")
 	}
+	t.Parallel()
+	severe := howSevere()
 	network := &clock.Movable{}
 	s, enginePostgres := startApart(t, network)
 	env := append(s.environment(), "DESKBELL_TEST_CLOCK=1")
@@ -280,11 +285,10 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	desk.Person("eve").Chat()
-	l := &load{desk: desk, chatty: true, numbers: map[int]string{}, stop: make(chan struct{})}
+	l := &load{desk: desk, chatty: true, pace: severe.pace, numbers: map[int]string{}, stop: make(chan struct{})}
 	l.done.Go(l.run)
 	work := sync.OnceFunc(func() { close(l.stop); l.done.Wait() })
 	defer work()
-	severe := howSevere()
 	restart := func(server *devstack.Server) {
 		t.Helper()
 		if err := server.Kill(); err != nil {

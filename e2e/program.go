@@ -51,7 +51,7 @@ var build = sync.OnceValues(func() (string, error) {
 	}
 	built = dir
 	path := filepath.Join(dir, "deskbell")
-	args := []string{"build", "-o", path}
+	args := []string{"build", "-ldflags=-w", "-o", path}
 	if raceEnabled {
 		args = append(args, "-race")
 	}

@@ -158,7 +158,7 @@ func (d *Desk) busy() (string, error) {
 // deciding says which ticket's workflow has something to do. One that has ended
 // has not: a story reopens nothing that an earlier one closed.
 func (d *Desk) deciding(ctx context.Context) (string, error) {
-	numbers, err := d.rows(ctx, "SELECT number::text FROM tickets ORDER BY number")
+	numbers, err := d.rows(ctx, "SELECT number::text FROM tickets ORDER BY number DESC") // what is under way is mostly new
 	if err != nil {
 		return "", err
 	}
