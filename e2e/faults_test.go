@@ -382,7 +382,7 @@ func TestFaults(t *testing.T) {
 	e := l.audit()
 	for n, who := range l.numbers {
 		if got := desk.Ticket(n); got.Status != "resolved" || got.Assignee != who {
-			t.Errorf("ticket %d is %s with %q, not resolved by %s", n, got.Status, got.Assignee, who)
+			t.Errorf("ticket %d is %s with %q, not resolved by %s: %s", n, got.Status, got.Assignee, who, desk.Events(n))
 		}
 	}
 	again := 0
