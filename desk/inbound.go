@@ -100,33 +100,43 @@ type driver struct {
 // repeat is when a row is driven again: each time costs an event in its ticket's
 // history, so the pauses double.
 type repeat struct {
-	at    time.Time
-	pause time.Duration
+	at     time.Time
+	pause  time.Duration
+	failed bool // it was not taken; what its sender wrote after it waits
 }
 
 // maxRepeat bounds the pause between two drives of a row.
 const maxRepeat = 5 * time.Minute
 
-// patient leaves out the rows that were driven lately and wait for their answer, and
-// those of senders who are being served.
+// patient leaves out the rows that were driven lately and wait for their answer, those
+// of senders who are being served, and those after one that was not taken.
 func (r *driver) patient(rows []store.Inbound, round int) []store.Inbound {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.desk.Clock.Now()
 	again := map[int64]repeat{}
+	failed := map[string]bool{} // by sender
 	var out []store.Inbound
 	for _, row := range rows {
+		next, known := r.again[row.ID]
+		if failed[row.From] {
+			if known {
+				again[row.ID] = next
+			}
+			continue
+		}
 		if row.State != store.HandedOver {
 			out = append(out, row)
 			continue
 		}
-		next, known := r.again[row.ID]
 		if !known {
-			next = repeat{row.KeptAt.Add(overdue), overdue}
+			next = repeat{at: row.KeptAt.Add(overdue), pause: overdue}
 		}
 		if !now.Before(next.at) && r.free(row.From, round) {
 			out = append(out, row)
-			next = repeat{now.Add(2 * next.pause), min(2*next.pause, maxRepeat)}
+			next = repeat{at: now.Add(2 * next.pause), pause: min(2*next.pause, maxRepeat)}
+		} else {
+			failed[row.From] = next.failed
 		}
 		again[row.ID] = next
 	}
@@ -166,7 +176,7 @@ func (r *driver) drive(ctx context.Context) error {
 func (r *driver) retry(row int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.again[row] = repeat{r.desk.Clock.Now().Add(failurePause), overdue}
+	r.again[row] = repeat{at: r.desk.Clock.Now().Add(failurePause), pause: overdue, failed: true}
 }
 
 // begin counts the rounds, and forgets who was served before this one.

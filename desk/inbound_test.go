@@ -60,6 +60,28 @@ func TestOrderOfOneSender(t *testing.T) {
 	}
 }
 
+// What follows a message that the engine did not take waits with it.
+func TestOrderAfterAFailure(t *testing.T) {
+	w := open(t, "")
+	n := w.submit("Printer jams")
+	w.engine.set(func(e *engine) { e.fails = 1 })
+	keys := w.keep(w.text("bob", fmt.Sprint(n)), w.text("bob", fmt.Sprintf("C%d", n)))
+	w.until("the engine does not take it", func() bool {
+		w.engine.mu.Lock()
+		defer w.engine.mu.Unlock()
+		return w.engine.fails == 0
+	})
+	w.say("eve", "help") // the inbox is read meanwhile
+	w.until("it is driven again", func() bool {
+		w.clock.pass(time.Second)
+		w.desk.Kick(gateway.SMS)
+		return w.state(keys[1]) == store.Finished
+	})
+	if got := w.rows("SELECT reason FROM deliveries WHERE answers = $1 OR answers = $2 ORDER BY id", keys[0], keys[1]); fmt.Sprint(got) != fmt.Sprint([]string{"take_ok", "done_ok"}) {
+		t.Errorf("answers %q", got)
+	}
+}
+
 // A message that a ticket has is not finished before the answer's row is there.
 func TestAnswerFinishes(t *testing.T) {
 	w := open(t, "")

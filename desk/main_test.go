@@ -56,6 +56,7 @@ type engine struct {
 	most    map[string]int   // the most tickets that somebody ever held
 	away    bool             // nothing is taken
 	mute    bool             // commands are taken, and not applied
+	fails   int              // so many commands are not taken
 }
 
 var errAway = errors.New("no engine")
@@ -74,6 +75,10 @@ func (e *engine) SignalWorkflow(ctx context.Context, id, _, _ string, arg any) e
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.away {
+		return errAway
+	}
+	if e.fails > 0 {
+		e.fails--
 		return errAway
 	}
 	c := arg.(ticket.Command)
