@@ -42,6 +42,7 @@ missing() {
 	if ! has_sqlite_for_prosody; then echo lua-dbi-sqlite3; fi
 	if [ "$1" = test ]; then
 		if ! has_chromium; then echo chromium; fi
+		if ! /usr/bin/python3 -c 'import slixmpp' 2>/dev/null; then echo python3-slixmpp; fi
 		if ! perl -MNet::SMPP -e 1 2>/dev/null; then echo libnet-smpp-perl; fi
 		if ! command -v bearerbox >/dev/null && [ ! -x /usr/sbin/bearerbox ]; then echo kannel; fi
 	fi
@@ -64,7 +65,7 @@ install_brew() {
 		postgresql) brew install postgresql@17 ;;
 		prosody) brew install prosody/prosody/prosody ;;
 		chromium) brew install --cask chromium ;;
-		libnet-smpp-perl | kannel) ;; # Debian's; the tests against them are skipped elsewhere
+		python3-slixmpp | libnet-smpp-perl | kannel) ;; # Debian's; the tests against them are skipped elsewhere
 		esac
 	done
 }
@@ -102,4 +103,5 @@ esac
 case " $wanted " in *" prosody "*) echo "without Prosody there is no chat (XMPP)" ;; esac
 case " $wanted " in *" lua-dbi-sqlite3 "*) echo "without Prosody's SQLite module chats get slower the longer they are" ;; esac
 case " $wanted " in *" chromium "*) echo "without Chromium the browser tests are skipped" ;; esac
+case " $wanted " in *" python3-slixmpp "*) echo "without slixmpp the test against it is skipped" ;; esac
 case " $wanted " in *" libnet-smpp-perl "* | *" kannel "*) echo "without Net::SMPP and Kannel the tests against them are skipped" ;; esac

@@ -13,6 +13,7 @@ import (
 
 type discoInfo struct {
 	XMLName  xml.Name  `xml:"http://jabber.org/protocol/disco#info query"`
+	Node     string    `xml:"node,attr,omitempty"`
 	Identity identity  `xml:"identity"`
 	Features []feature `xml:"feature"`
 }
@@ -28,7 +29,15 @@ type feature struct {
 }
 
 type discoItems struct {
-	XMLName xml.Name `xml:"http://jabber.org/protocol/disco#items query"`
+	XMLName xml.Name    `xml:"http://jabber.org/protocol/disco#items query"`
+	Node    string      `xml:"node,attr,omitempty"`
+	Items   []discoItem `xml:"item"`
+}
+
+type discoItem struct {
+	JID  string `xml:"jid,attr"`
+	Node string `xml:"node,attr"`
+	Name string `xml:"name,attr"`
 }
 
 type version struct {
@@ -111,7 +120,20 @@ func (g *Gateway) answerIQ(ctx context.Context, s *session, asked xmpp.IQ) error
 	query := rootOf(asked.Query)
 	reply := iq{To: asked.From, Type: "result", ID: asked.ID}
 	own := asked.From == "" || asked.From == bare(g.config.JID)
+	var ofMenu any
+	if g.known(ctx, asked.From) {
+		var ok bool
+		var err error
+		if ofMenu, ok, err = g.menu(ctx, s, asked); err != nil {
+			g.log.Error("im: menu", slog.Any("error", err))
+			return s.write(ctx, iq{To: asked.From, Type: "error", ID: asked.ID, Payload: unavailable{Type: "wait"}})
+		} else if !ok {
+			ofMenu = nil
+		}
+	}
 	switch build := answers[query]; {
+	case ofMenu != nil:
+		reply.Payload = ofMenu
 	case query.Space == nsPing && asked.Type == "get":
 		return nil
 	case own && query.Space == nsRoster && asked.Type == "set":

@@ -33,6 +33,7 @@ type Config struct {
 	JID      string // the desk's bare JID
 	Password string
 	CAFile   string // PEM file of the server's CA; the system's when empty
+	Menu     Menu   // what people's clients may offer as forms; empty for none
 	// OnLogin hears of every login and its end, in order. It must not block. May be nil.
 	OnLogin func(loggedIn bool)
 }

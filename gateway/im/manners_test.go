@@ -1,6 +1,7 @@
 package im
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -92,4 +93,54 @@ func TestBounceMarksTheAddress(t *testing.T) {
 	d.awaitState("alice", "offline//"+returnedReason)
 	alice.send("<presence/>")
 	d.awaitState("alice", "available")
+}
+
+// A form that is submitted again is the same message; without what is required, or
+// from a stranger, nothing is kept.
+func TestMenu(t *testing.T) {
+	t.Parallel()
+	p := startProsody(t)
+	alice, eve := p.login("alice", "phone"), p.login("eve", "x")
+	d := newDesk(t, p, p.addr)
+	d.config.Menu = testMenu()
+	d.run()
+	command := func(c *person, attributes, inner string) string {
+		id := randomHex(4)
+		c.send("<iq to='%s' type='set' id='%s'><command xmlns='%s' %s>%s</command></iq>", d.resource(), id, nsCommands, attributes, inner)
+		a := c.iq(id)
+		return a.Type + " " + string(a.Query)
+	}
+	form := func(number string) string {
+		return "<x xmlns='jabber:x:data' type='submit'><field var='number'><value>" + number + "</value></field></x>"
+	}
+	for _, c := range []struct {
+		who               *person
+		attributes, inner string
+		want              []string
+	}{
+		{alice, "node='take' action='execute'", "", []string{"result", `status="executing"`, "var='number'", "<required"}},
+		{alice, "node='take' sessionid='s'", form(""), []string{"result", `status="executing"`}},
+		{alice, "node='take' sessionid='s'", form("142\nCLOSE 143"), []string{"result", `status="completed"`, "sent"}},
+		{alice, "node='take' sessionid='s'", form("142\nCLOSE 143"), []string{"result", `status="completed"`}},
+		{alice, "node='take' sessionid='s' action='cancel'", form("144"), []string{"result", `status="canceled"`}},
+		{alice, "node='list'", "", []string{"result", `status="completed"`}},
+		{alice, "node='none'", "", []string{"error"}},
+		{eve, "node='list'", "", []string{"error"}},
+	} {
+		got := command(c.who, c.attributes, c.inner)
+		for _, want := range c.want {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s %s: no %s in %s", c.attributes, c.inner, want, got)
+			}
+		}
+	}
+	if got := d.texts(); !slices.Equal(got, []string{"TAKE 142 CLOSE 143", "LIST"}) {
+		t.Errorf("kept %q", got)
+	}
+	d.mu.Lock()
+	d.failKeep = errors.New("no database")
+	d.mu.Unlock()
+	if got := command(alice, "node='list'", ""); !strings.HasPrefix(got, "error") {
+		t.Errorf("without a database: %s", got)
+	}
 }

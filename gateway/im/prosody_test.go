@@ -336,6 +336,7 @@ type weather struct {
 	mu    sync.Mutex
 	calm  *sync.Cond
 	hole  bool
+	left  int // bytes until the connections are torn; 0 for no end
 	conns []net.Conn
 	done  bool
 }
@@ -397,15 +398,35 @@ func (w *weather) carry(to, from net.Conn) {
 			w.calm.Wait()
 		}
 		w.mu.Unlock()
+		n, last := w.allow(n)
 		if n > 0 {
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return
 			}
 		}
-		if err != nil {
+		if err != nil || last {
 			return
 		}
 	}
+}
+
+// cutAfter lets so many more bytes through, and then tears all connections.
+func (w *weather) cutAfter(bytes int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.left = bytes
+}
+
+// allow is how much of n bytes goes through, and whether it is the last.
+func (w *weather) allow(n int) (allowed int, last bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.left == 0 || n < w.left {
+		w.left = max(0, w.left-n)
+		return n, false
+	}
+	n, w.left = w.left, 0
+	return n, true
 }
 
 // set makes a black hole or ends it. What was held back goes on then, unless reset

@@ -17,6 +17,7 @@ const (
 	nsArchive    = "urn:xmpp:mam:2"
 	nsChatStates = "http://jabber.org/protocol/chatstates"
 	nsCommands   = "http://jabber.org/protocol/commands"
+	nsForms      = "jabber:x:data"
 	nsCorrection = "urn:xmpp:message-correct:0"
 	nsReactions  = "urn:xmpp:reactions:0"
 	nsOMEMO      = "eu.siacs.conversations.axolotl"
@@ -129,13 +130,16 @@ type archiveQuery struct {
 
 type form struct {
 	Type   string  `xml:"type,attr"`
+	Title  string  `xml:"title,omitempty"`
 	Fields []field `xml:"field"`
 }
 
 type field struct {
-	Var   string `xml:"var,attr"`
-	Type  string `xml:"type,attr,omitempty"`
-	Value string `xml:"value"`
+	Var      string    `xml:"var,attr"`
+	Type     string    `xml:"type,attr,omitempty"`
+	Label    string    `xml:"label,attr,omitempty"`
+	Value    string    `xml:"value,omitempty"`
+	Required *struct{} `xml:"required"`
 }
 
 type pageSet struct {
