@@ -108,8 +108,12 @@ func (s *Server) receiver() *link {
 
 // deliver sends one item and makes of the answer what it means.
 func (s *Server) deliver(ctx context.Context, l *link, it *item) {
+	lose := s.faults.loseResponse()
+	if lose {
+		l.losing.Store(true)
+	}
 	err := s.send(ctx, l, it)
-	if err == nil && s.faults.loseResponse() {
+	if lose {
 		err = errors.New("fault: answer lost")
 		l.session.Close(err)
 	}

@@ -257,7 +257,7 @@ func (g *Gateway) bindOnce(ctx context.Context, id pdu.ID, log *slog.Logger) (bo
 
 func (g *Gateway) setLink(l *link) {
 	g.mu.Lock()
-	g.link, g.unclear = l, time.Time{}
+	g.link = l
 	g.mu.Unlock()
 	select {
 	case g.changed <- struct{}{}:
