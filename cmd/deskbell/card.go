@@ -98,22 +98,11 @@ func printCard(w io.Writer, r ready, noIM error, p policy.Policy, state string) 
 	}
 	var steps []string
 	for _, step := range p.For(ticket.P3).Steps {
-		steps = append(steps, fmt.Sprintf("after %s %s", shortly(step.After), called[step.To]))
+		steps = append(steps, fmt.Sprintf("after %s %s", policy.Spell(step.After), called[step.To]))
 	}
 	data.Steps = strings.Join(steps, ", ")
 	if err := cardTemplate.Execute(w, data); err != nil {
 		return fmt.Errorf("print the card: %w", err)
 	}
 	return nil
-}
-
-// shortly writes "90s" and "4h", not "1m30s" and "4h0m0s".
-func shortly(d time.Duration) string {
-	switch {
-	case d%time.Hour == 0:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	case d%time.Minute == 0 && d > time.Minute:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	}
-	return fmt.Sprintf("%ds", d/time.Second)
 }

@@ -32,6 +32,7 @@ type cli struct {
 	Say     sayCmd     `cmd:"" help:"Say something as a person, as if it came by text message, and print the answer."`
 	People  peopleCmd  `cmd:"" help:"List people, or import a file of them."`
 	Rota    rotaCmd    `cmd:"" help:"Show who is on call."`
+	Policy  policyCmd  `cmd:"" help:"Check a policy."`
 	Token   tokenCmd   `cmd:"" help:"Make an API token for a person."`
 	Bench   benchCmd   `cmd:"" help:"Measure whole lives of tickets over the real wires, beside a bare workflow."`
 }
