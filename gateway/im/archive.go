@@ -39,9 +39,13 @@ type Advancer interface {
 // receive reads the archive whenever a live message rings, and every so often
 // without. Failures are of the inbox or of one request; the session stays.
 func (g *Gateway) receive(ctx context.Context, s *session) {
+	read := g.drain
+	if s.withoutArchive() {
+		read = g.keepHeard
+	}
 	for {
 		wait := g.timing.poll
-		if err := g.drain(ctx, s); err != nil && ctx.Err() == nil {
+		if err := read(ctx, s); err != nil && ctx.Err() == nil {
 			g.log.Error("im: read archive", slog.Any("error", err))
 			wait = g.timing.retry
 		}
@@ -93,6 +97,22 @@ func (g *Gateway) before(stamp time.Time) time.Time {
 		return stamp
 	}
 	return stamp.Add(-g.timing.overlap)
+}
+
+// findArchive finds the place in the archive, or that there is none. An archive that
+// was there before is not given up: without it the desk stays away.
+func (g *Gateway) findArchive(ctx context.Context, s *session) error {
+	_, _, err := s.fetch(ctx, archiveQuery{Set: pageSet{Max: 1, Before: new(string)}})
+	if errors.Is(err, errRefused) && !g.position.known {
+		g.warnWithoutArchive()
+		s.settleArchive(false)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ask for the archive: %w", err)
+	}
+	s.settleArchive(true)
+	return g.locate(ctx, s)
 }
 
 // locate finds the position: the running process's own, else the inbox's cursor,

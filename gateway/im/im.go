@@ -7,7 +7,9 @@
 // archive is paged after the cursor that the inbox stores together with each
 // message, so a message is neither lost on a dead connection nor kept twice. What
 // anybody can forge in a live stanza (carbons, stanza ids, delay stamps) is
-// therefore never read.
+// therefore never read. An account without an archive is served from the live stream
+// and the server's offline storage; then a message is lost that was on its way when
+// the connection broke or this process was killed, and its time is the sender's word.
 package im
 
 import (
@@ -17,6 +19,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -272,7 +275,7 @@ func (g *Gateway) arrive(ctx context.Context, s *session) error {
 		return fmt.Errorf("wait for presences: %w", err)
 	}
 	g.presence.settle()
-	return g.locate(ctx, s)
+	return g.findArchive(ctx, s)
 }
 
 // announce keeps the desk's own presence text current.
@@ -325,8 +328,9 @@ func (g *Gateway) hear(s *session, chat xmpp.Chat, asked chan<- any) {
 		if !s.bounce(chat) {
 			ring(s.bell)
 		}
-	case chat.Text != "":
+	case chat.Text != "" && !isCarbon(chat):
 		s.noteTypist(chat)
+		s.remember(chat)
 		ring(s.bell)
 	default:
 		for _, e := range chat.OtherElem {
@@ -338,6 +342,12 @@ func (g *Gateway) hear(s *session, chat xmpp.Chat, asked chan<- any) {
 			}
 		}
 	}
+}
+
+// isCarbon tells a copy of somebody's message from a message: we ask for none, so it
+// is forged.
+func isCarbon(chat xmpp.Chat) bool {
+	return slices.ContainsFunc(chat.OtherElem, func(e xmpp.XMLElement) bool { return e.XMLName.Space == nsCarbons })
 }
 
 func (g *Gateway) ask(asked chan<- any, request any) {

@@ -35,6 +35,7 @@ type desk struct {
 	presences []gateway.Presence
 	logins    []bool
 	failKeep  error
+	sink      *logSink
 	news      *sync.Cond // kept has grown
 }
 
@@ -104,6 +105,7 @@ func newDesk(t testing.TB, p *prosody, addr string) *desk {
 	d := &desk{t: t, keys: map[string]int{}, people: []string{"alice@" + host, "bob@" + host, "carol@" + host}}
 	d.news = sync.NewCond(&d.mu)
 	sink := &logSink{t: t}
+	d.sink = sink
 	t.Cleanup(sink.dump)
 	d.Gateway = New(Config{Addr: addr, JID: botJID, Password: password, CAFile: p.ca, OnLogin: func(in bool) {
 		d.mu.Lock()

@@ -44,6 +44,12 @@ type prosody struct {
 
 func startProsody(t testing.TB) *prosody {
 	t.Helper()
+	return startProsodyWith(t, "sqlite_tune") // which brings the archive
+}
+
+// startProsodyWith starts one with one more module, which may be none.
+func startProsodyWith(t testing.TB, module string) *prosody {
+	t.Helper()
 	if _, err := exec.LookPath("prosody"); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal("prosody is not installed; apt-get install prosody")
@@ -76,10 +82,10 @@ plugin_paths = { %[4]q }
 archive_expires_after = "1w"
 c2s_stanza_size_limit = 262144
 log = { warn = %[1]q .. "/prosody.log" }
-modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "mam", "carbons", "offline", "pep", "sqlite_tune", "archive_readable" }
+modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", %[5]q, "carbons", "offline", "pep", "archive_readable" }
 VirtualHost %[3]q
 	ssl = { key = %[1]q .. "/key.pem", certificate = %[1]q .. "/cert.pem" }
-`, p.dir, port, host, modules))
+`, p.dir, port, host, modules, module))
 	p.start()
 	t.Cleanup(p.kill)
 	return p
@@ -210,7 +216,7 @@ func (p *prosody) login(user, resource string) *person {
 }
 
 func (p *prosody) tryLogin(user, resource string) (*person, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second) // bounds a failing test
 	defer cancel()
 	link, err := openRelay(ctx, p.addr)
 	if err != nil {
@@ -464,6 +470,12 @@ func (l *logSink) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(b)
+}
+
+func (l *logSink) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func (l *logSink) dump() {

@@ -53,6 +53,8 @@ type session struct {
 	page    []xmpp.XMLElement         // its results so far
 	flights map[string][]*flight      // our messages without proof, by addressee
 	typists map[string]bool           // clients that show who is typing, by full JID
+	archive int                       // whether there is one
+	heard   []xmpp.Chat               // live messages that no archive has, or perhaps none
 	proof   chan struct{}             // closed when the server has answered a later ping
 }
 

@@ -15,6 +15,7 @@ import (
 // XML name spaces.
 const (
 	nsArchive    = "urn:xmpp:mam:2"
+	nsCarbons    = "urn:xmpp:carbons:2"
 	nsChatStates = "http://jabber.org/protocol/chatstates"
 	nsCommands   = "http://jabber.org/protocol/commands"
 	nsForms      = "jabber:x:data"
