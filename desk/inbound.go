@@ -47,7 +47,7 @@ func (d *Desk) Serve(ctx context.Context, channel gateway.Channel) error {
 	var watch sync.WaitGroup
 	defer watch.Wait()
 	watch.Go(func() { d.watchLink(ctx, channel) })
-	driver := &driver{desk: d, channel: channel, busy: map[string]bool{}, served: map[string]int{}, again: map[int64]repeat{}, done: kicked}
+	driver := &driver{desk: d, channel: channel, began: d.Clock.Now(), busy: map[string]bool{}, served: map[string]int{}, again: map[int64]repeat{}, done: kicked}
 	defer driver.wg.Wait()
 	for {
 		if err := driver.drive(ctx); err != nil && ctx.Err() == nil {
@@ -88,6 +88,7 @@ func (d *Desk) onKick(channel gateway.Channel, f func()) (stop func()) {
 type driver struct {
 	desk    *Desk
 	channel gateway.Channel
+	began   time.Time
 	wg      sync.WaitGroup
 	mu      sync.Mutex
 	busy    map[string]bool  // senders being served
@@ -131,6 +132,9 @@ func (r *driver) patient(rows []store.Inbound, round int) []store.Inbound {
 		}
 		if !known {
 			next = repeat{at: row.KeptAt.Add(overdue), pause: overdue}
+			if row.KeptAt.Before(r.began) {
+				next.at = now // whoever held the channel before may not have handed it over
+			}
 		}
 		if !now.Before(next.at) && r.free(row.From, round) {
 			out = append(out, row)
@@ -226,7 +230,7 @@ func (d *Desk) converse(ctx context.Context, rows []store.Inbound) (waits int64)
 		}
 		d.forgetAnswer(row.Key)
 		if errors.Is(err, errOccupied) {
-			return 0
+			return row.ID
 		}
 		if err != nil {
 			d.trouble(ctx, row, err)

@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -77,6 +78,28 @@ func TestOrderAfterAFailure(t *testing.T) {
 		w.desk.Kick(gateway.SMS)
 		return w.state(keys[1]) == store.Finished
 	})
+	if got := w.rows("SELECT reason FROM deliveries WHERE answers = $1 OR answers = $2 ORDER BY id", keys[0], keys[1]); fmt.Sprint(got) != fmt.Sprint([]string{"take_ok", "done_ok"}) {
+		t.Errorf("answers %q", got)
+	}
+}
+
+// The same when the process ends meanwhile, and another has the channel.
+func TestOrderAfterACrash(t *testing.T) {
+	w := open(t, "")
+	n := w.submit("Printer jams")
+	w.engine.set(func(e *engine) { e.fails = 1 << 20 })
+	keys := w.keep(w.text("bob", fmt.Sprint(n)), w.text("bob", fmt.Sprintf("C%d", n)))
+	w.until("it is certain what was meant", func() bool { return w.state(keys[0]) == store.HandedOver })
+	w.stop()
+	w.engine.set(func(e *engine) { e.fails = 0 })
+	w.clock.pass(time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	successor := w.another()
+	wg.Go(func() { _ = successor.Serve(ctx, gateway.SMS) })
+	defer wg.Wait()
+	defer cancel()
+	w.until("both are answered", func() bool { return w.state(keys[1]) == store.Finished })
 	if got := w.rows("SELECT reason FROM deliveries WHERE answers = $1 OR answers = $2 ORDER BY id", keys[0], keys[1]); fmt.Sprint(got) != fmt.Sprint([]string{"take_ok", "done_ok"}) {
 		t.Errorf("answers %q", got)
 	}

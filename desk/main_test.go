@@ -196,6 +196,7 @@ type world struct {
 	desk   *desk.Desk
 	// another is one more process of the same desk, which serves no channel.
 	another func() *desk.Desk
+	stop    func() // ends the process that does
 	serial  int
 }
 
@@ -237,7 +238,8 @@ func open(t *testing.T, limits string) *world {
 	for _, channel := range []gateway.Channel{gateway.SMS, gateway.IM} {
 		wg.Go(func() { _ = w.desk.Serve(ctx, channel) })
 	}
-	t.Cleanup(func() { cancel(); wg.Wait() })
+	w.stop = func() { cancel(); wg.Wait() }
+	t.Cleanup(w.stop)
 	return w
 }
 

@@ -63,7 +63,7 @@ func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 	const what = "write messages"
 	now := s.now()
 	if len(w.Outgoing) == 0 && len(w.Contexts) == 0 {
-		return nil, s.together(ctx, what, func(q *db.Queries) error { return advance(ctx, q, w) })
+		return nil, s.together(ctx, what, func(q *db.Queries) error { return errors.Join(w.commits(ctx, q), advance(ctx, q, w)) })
 	}
 	err = s.inTx(ctx, what, func(tx pgx.Tx) (err error) {
 		q := db.New(tx)
@@ -86,13 +86,23 @@ func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 					return err
 				}
 			}
-			return advance(ctx, q, w)
+			return errors.Join(w.commits(ctx, q), advance(ctx, q, w))
 		})
 	})
 	if err != nil {
 		return nil, err
 	}
 	return ids, nil
+}
+
+// commits waits for the disk unless all that a crash of the database may forget is a
+// decision, with what it did to the conversation: the message is then read again, and
+// read as before.
+func (w Write) commits(ctx context.Context, q *db.Queries) error {
+	if w.Decides == "" || len(w.Outgoing) > 0 {
+		return nil
+	}
+	return q.CommitLazily(ctx)
 }
 
 // advance notes what the step means for the message in.

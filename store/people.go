@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -193,10 +194,11 @@ func (s *Store) Rota(ctx context.Context) ([]roster.Rotation, []roster.Override,
 	return rotations, list, nil
 }
 
-// MarkAsked notes that people were offered a ticket at a time.
+// MarkAsked notes that people were offered a ticket at a time. A crash of the
+// database may forget it: it is about fairness.
 func (s *Store) MarkAsked(ctx context.Context, ids []string, at time.Time) error {
-	return s.tx(ctx, "mark as asked", func(q *db.Queries) error {
-		return q.MarkAsked(ctx, db.MarkAskedParams{At: &at, Ids: ids})
+	return s.together(ctx, "mark as asked", func(q *db.Queries) error {
+		return errors.Join(q.CommitLazily(ctx), q.MarkAsked(ctx, db.MarkAskedParams{At: &at, Ids: ids}))
 	})
 }
 

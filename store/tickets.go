@@ -153,8 +153,11 @@ func (s *Store) AskHold(ctx context.Context, person string, number, limit int) (
 	now := s.now()
 	ask := db.AskHoldParams{Ticket: number, Person: person, At: now}
 	if limit == 0 {
-		err := s.q.AskHold(ctx, ask)
-		return err == nil, fail(what, err)
+		// Nobody misses it after a crash of the database: it is good for seconds.
+		err := s.together(ctx, what, func(q *db.Queries) error {
+			return errors.Join(q.CommitLazily(ctx), q.AskHold(ctx, ask))
+		})
+		return err == nil, err
 	}
 	err = s.tx(ctx, what, func(q *db.Queries) error {
 		ok = false

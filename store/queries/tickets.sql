@@ -123,3 +123,7 @@ SELECT ticket, doc FROM timeline ORDER BY at DESC, ticket DESC, seq DESC LIMIT @
 
 -- name: Notify :exec
 SELECT pg_notify(@channel::text, @payload::text);
+
+-- name: CommitLazily :exec
+-- This transaction is not waited for on the disk. One that waits flushes it too.
+SELECT set_config('synchronous_commit', 'off', true);

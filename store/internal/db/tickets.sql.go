@@ -101,6 +101,16 @@ func (q *Queries) ClearHolds(ctx context.Context, arg ClearHoldsParams) error {
 	return err
 }
 
+const commitLazily = `-- name: CommitLazily :exec
+SELECT set_config('synchronous_commit', 'off', true)
+`
+
+// This transaction is not waited for on the disk. One that waits flushes it too.
+func (q *Queries) CommitLazily(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, commitLazily)
+	return err
+}
+
 const countHolds = `-- name: CountHolds :one
 SELECT count(*)::integer FROM holds
 WHERE person = $1 AND ticket <> $2 AND (state = 'held' OR at > $3)
