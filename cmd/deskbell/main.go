@@ -34,7 +34,10 @@ type cli struct {
 	Rota    rotaCmd    `cmd:"" help:"Show who is on call."`
 	Policy  policyCmd  `cmd:"" help:"Check a policy."`
 	Token   tokenCmd   `cmd:"" help:"Make an API token for a person."`
-	Bench   benchCmd   `cmd:"" help:"Measure whole lives of tickets over the real wires, beside a bare workflow."`
+	Bench   struct {
+		Tickets benchCmd    `cmd:"" default:"withargs" help:"Whole lives of tickets over the real wires, beside a bare workflow."`
+		SMS     benchSMSCmd `cmd:"" help:"The SMPP session beside the bare codec, and messages in with their commit."`
+	} `cmd:"" help:"Measure."`
 }
 
 func main() {

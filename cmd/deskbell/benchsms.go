@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"deskbell/clock"
+	"deskbell/devstack"
+	"deskbell/gateway/sms/smppbench"
+	"deskbell/store"
+)
+
+type benchSMSCmd struct {
+	JSON bool          `help:"Print one JSON object."`
+	Each time.Duration `default:"2s" help:"How long each row is measured."`
+}
+
+// Run measures with a PostgreSQL of its own, because the rows stay in the inbox.
+func (b benchSMSCmd) Run(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "deskbell-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL does not run as root
+		return err
+	}
+	postgres, err := devstack.StartPostgres(ctx, devstack.PostgresConfig{Dir: dir})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, postgres.Stop(context.WithoutCancel(ctx))) }()
+	if err := postgres.EnsureDatabase(ctx, "bench"); err != nil {
+		return err
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	if err := store.Migrate(ctx, postgres.URL("bench"), quiet); err != nil {
+		return err
+	}
+	s, err := store.Open(ctx, postgres.URL("bench"), clock.System{}, quiet)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	rows, err := smppbench.Run(ctx, s, b.Each)
+	if b.JSON {
+		return errors.Join(err, json.NewEncoder(os.Stdout).Encode(map[string]any{"rows": rows}))
+	}
+	fmt.Printf("%-18s %6s %12s %9s %9s %8s\n", "", "window", "per second", "p50 ms", "p99 ms", "of codec")
+	bare := map[string]float64{}
+	for _, r := range rows {
+		operation, kind, _ := strings.Cut(r.Path, ", ")
+		key := fmt.Sprint(operation, r.Window)
+		if kind == "codec" {
+			bare[key] = r.PerSecond
+		}
+		fmt.Printf("%-18s %6d %12.0f %9.3f %9.3f %8.2f\n", r.Path, r.Window, r.PerSecond, r.P50, r.P99, r.PerSecond/bare[key])
+	}
+	return err
+}

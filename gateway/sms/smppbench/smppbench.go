@@ -1,0 +1,274 @@
+// Package smppbench measures the SMS gateway's session beside the bare codec: the
+// same operations over the same loopback, by a peer that only frames, decodes and
+// answers.
+package smppbench
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fiorix/go-smpp/smpp/pdu"
+
+	"deskbell/clock"
+	"deskbell/gateway"
+	"deskbell/gateway/sms"
+)
+
+// Row is one measurement.
+type Row struct {
+	Path      string  `json:"path"`   // submit or deliver, codec or session; inbox
+	Window    int     `json:"window"` // operations without an answer
+	PerSecond float64 `json:"per_s"`
+	P50       float64 `json:"p50_ms"`
+	P99       float64 `json:"p99_ms"`
+}
+
+// Windows are those that are measured.
+var Windows = []int{1, 10, 100}
+
+const ours, theirs = "+4930555100", "+4915550001"
+
+// Run measures every path for a while each. What comes in goes to the inbox in the
+// last one; its rows stay there.
+func Run(ctx context.Context, inbox gateway.Inbox, each time.Duration) ([]Row, error) {
+	var rows []Row
+	for _, window := range Windows {
+		for _, path := range []struct {
+			name string
+			run  func(context.Context, net.Conn, net.Conn, int) ([]time.Duration, error)
+		}{
+			{"submit, codec", func(ctx context.Context, a, b net.Conn, window int) ([]time.Duration, error) {
+				return codec(ctx, a, b, window, pdu.SubmitSMID)
+			}},
+			{"submit, session", submitSession},
+			{"deliver, codec", func(ctx context.Context, a, b net.Conn, window int) ([]time.Duration, error) {
+				return codec(ctx, a, b, window, pdu.DeliverSMID)
+			}},
+			{"deliver, session", deliverSession},
+		} {
+			a, b, err := pair(ctx)
+			if err != nil {
+				return rows, err
+			}
+			row, err := measure(ctx, path.name, window, each, func(ctx context.Context) ([]time.Duration, error) { return path.run(ctx, a, b, window) })
+			_ = errors.Join(a.Close(), b.Close())
+			if err != nil {
+				return rows, err
+			}
+			rows = append(rows, row)
+		}
+		row, err := measure(ctx, "deliver, inbox", window, each, func(ctx context.Context) ([]time.Duration, error) {
+			return deliverInbox(ctx, inbox, window)
+		})
+		if err != nil {
+			return rows, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+func measure(ctx context.Context, path string, window int, each time.Duration, run func(context.Context) ([]time.Duration, error)) (Row, error) {
+	ctx, cancel := context.WithTimeout(ctx, each)
+	defer cancel()
+	took, err := run(ctx)
+	if err != nil || len(took) == 0 {
+		return Row{}, fmt.Errorf("%s at window %d: %d answers: %w", path, window, len(took), err)
+	}
+	slices.Sort(took)
+	ms := func(q float64) float64 { return took[int(q*float64(len(took)-1))].Seconds() * 1000 }
+	return Row{Path: path, Window: window, PerSecond: float64(len(took)) / each.Seconds(), P50: ms(0.5), P99: ms(0.99)}, nil
+}
+
+// pair is a connection over the loopback.
+func pair(ctx context.Context) (a, b net.Conn, err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer listener.Close()
+	if a, err = new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String()); err != nil {
+		return nil, nil, err
+	}
+	b, err = listener.Accept()
+	return a, b, err
+}
+
+func message(id pdu.ID, n int) (sms.PDU, error) {
+	m := sms.ShortMessage{Source: sms.NumberAddress(ours), Dest: sms.NumberAddress(theirs), Body: fmt.Appendf(nil, "#%d Printer on fire", n)}
+	if id == pdu.DeliverSMID {
+		m.Source, m.Dest = sms.NumberAddress(fmt.Sprintf("+491555%07d", n%1000)), m.Source
+	}
+	return m.PDU(id)
+}
+
+// codec is both ends without a session.
+func codec(ctx context.Context, a, b net.Conn, window int, id pdu.ID) ([]time.Duration, error) {
+	var answering sync.WaitGroup
+	answering.Go(func() { respond(b) })
+	took, err := drive(ctx, a, window, id)
+	_ = a.Close()
+	answering.Wait()
+	return took, err
+}
+
+// respond answers every request until the connection ends.
+func respond(conn net.Conn) {
+	r, w := bufio.NewReaderSize(conn, 32<<10), bufio.NewWriterSize(conn, 32<<10)
+	for {
+		p, err := receive(r)
+		if err != nil || send(w, p.Response(sms.StatusOK)) != nil {
+			return
+		}
+		if r.Buffered() == 0 && w.Flush() != nil {
+			return
+		}
+	}
+}
+
+func receive(r io.Reader) (sms.PDU, error) {
+	frame, err := sms.ReadFrame(r)
+	if err != nil {
+		return sms.PDU{}, err
+	}
+	return sms.Decode(frame)
+}
+
+func send(w io.Writer, p sms.PDU) error {
+	frame, err := sms.Encode(p)
+	if err == nil {
+		_, err = w.Write(frame)
+	}
+	return err
+}
+
+// drive keeps a window of requests without an answer until ctx ends, and returns
+// how long each answer took. What the other end asks meanwhile is answered.
+func drive(ctx context.Context, conn net.Conn, window int, id pdu.ID) (took []time.Duration, err error) {
+	r, w := bufio.NewReaderSize(conn, 32<<10), bufio.NewWriterSize(conn, 32<<10)
+	sent := make([]time.Time, window)
+	next := 0
+	ask := func(slot int) error {
+		p, err := message(id, next)
+		if err != nil {
+			return err
+		}
+		next++
+		p.Seq, sent[slot] = uint32(slot+1), time.Now()
+		return send(w, p)
+	}
+	for slot := range window {
+		if err := ask(slot); err != nil {
+			return nil, err
+		}
+	}
+	for ctx.Err() == nil {
+		if r.Buffered() == 0 {
+			if err := w.Flush(); err != nil {
+				return nil, err
+			}
+		}
+		p, err := receive(r)
+		if err != nil {
+			return nil, err
+		}
+		if p.ID != id|0x80000000 {
+			if err := send(w, p.Response(sms.StatusOK)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if p.Status != sms.StatusOK {
+			return nil, &sms.Rejected{Status: p.Status}
+		}
+		slot := int(p.Seq - 1)
+		took = append(took, time.Since(sent[slot]))
+		if err := ask(slot); err != nil {
+			return nil, err
+		}
+	}
+	return took, nil
+}
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func submitSession(ctx context.Context, a, b net.Conn, window int) ([]time.Duration, error) {
+	var work sync.WaitGroup
+	work.Go(func() { respond(b) })
+	s := sms.NewSession(a, sms.SessionConfig{Handle: func(*sms.Session, sms.PDU) {}, Window: window, Log: quiet()})
+	work.Go(func() { _ = s.Run(context.WithoutCancel(ctx)) })
+	took := make([][]time.Duration, window)
+	errs := make([]error, window)
+	var calls sync.WaitGroup
+	var next atomic.Int64
+	for i := range window {
+		calls.Go(func() {
+			for ctx.Err() == nil {
+				p, err := message(pdu.SubmitSMID, int(next.Add(1)))
+				began := time.Now()
+				if err == nil {
+					_, err = s.Call(context.WithoutCancel(ctx), p)
+				}
+				if err != nil {
+					errs[i] = err
+					return
+				}
+				took[i] = append(took[i], time.Since(began))
+			}
+		})
+	}
+	calls.Wait()
+	s.Close(sms.ErrUnbound)
+	work.Wait()
+	return slices.Concat(took...), errors.Join(errs...)
+}
+
+func deliverSession(ctx context.Context, a, b net.Conn, window int) ([]time.Duration, error) {
+	s := sms.NewSession(b, sms.SessionConfig{Handle: func(s *sms.Session, p sms.PDU) { _ = s.Reply(p.Response(sms.StatusOK)) }, Log: quiet()})
+	var work sync.WaitGroup
+	work.Go(func() { _ = s.Run(context.WithoutCancel(ctx)) })
+	took, err := drive(ctx, a, window, pdu.DeliverSMID)
+	s.Close(sms.ErrUnbound)
+	work.Wait()
+	return took, err
+}
+
+// deliverInbox is a whole gateway: each answer comes after its row's commit.
+func deliverInbox(ctx context.Context, inbox gateway.Inbox, window int) ([]time.Duration, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	defer listener.Close()
+	g, err := sms.New(sms.Config{Addr: listener.Addr().String(), SystemID: "bench", Number: ours}, inbox, nil, clock.System{}, quiet())
+	if err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer stop()
+	work.Go(func() { g.Run(running) })
+	conn, err := listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	bind, err := receive(conn)
+	if err != nil {
+		return nil, err
+	}
+	if err := send(conn, bind.Response(sms.StatusOK)); err != nil {
+		return nil, err
+	}
+	return drive(ctx, conn, window, pdu.DeliverSMID)
+}
