@@ -31,7 +31,7 @@ type Config struct {
 	Zone      *time.Location // in which times are told and typed
 	URL       string         // of the pages, told to people
 	Org       string         // the organisation's name, told to strangers
-	Number    string         // the desk's own number, E.164
+	Own       []string       // the desk's own addresses: numbers in E.164, bare JID
 	// Join decodes the parts of a concatenated message.
 	Join func([]gateway.Part) (string, error)
 }

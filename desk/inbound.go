@@ -290,6 +290,9 @@ func (d *Desk) trouble(ctx context.Context, row store.Inbound, err error) {
 // take reads one message and has done what it says. An error means: again later.
 func (d *Desk) take(ctx context.Context, message arrived) error {
 	row := message.Inbound
+	if slices.Contains(d.Own, row.From) {
+		return d.drop(ctx, row, "from ourselves") // or we would answer each other for ever
+	}
 	person, err := d.Store.PersonAt(ctx, row.Channel, row.From)
 	if errors.Is(err, store.ErrNotFound) {
 		return d.stranger(ctx, row)

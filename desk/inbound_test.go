@@ -11,6 +11,7 @@ import (
 
 	"deskbell/desk"
 	"deskbell/gateway"
+	"deskbell/roster"
 	"deskbell/store"
 	"deskbell/ticket"
 )
@@ -224,6 +225,25 @@ func TestStrangerOnceADay(t *testing.T) {
 	}
 	if got := w.ticket(n); got.Status != ticket.New {
 		t.Errorf("a stranger made it %s", got.Status)
+	}
+}
+
+// What comes from our own number is no person's, even when a people file names it.
+func TestOwnNumber(t *testing.T) {
+	w := open(t, "")
+	n := w.submit("Printer jams")
+	for _, known := range []bool{false, true} {
+		if known {
+			must(t, w.store.Import(t.Context(), roster.File{People: []roster.Person{{ID: "desk", Name: "Desk", Roles: roster.Roles{roster.Agent}, Phone: "+15550000"}}}))
+		}
+		for _, text := range []string{"hello", fmt.Sprintf("take %d", n), "help"} {
+			if got := w.say("+15550000", text); got != "" {
+				t.Errorf("%q was answered %q", text, got)
+			}
+		}
+	}
+	if got := w.ticket(n); got.Status != ticket.New {
+		t.Errorf("it is %s", got.Status)
 	}
 }
 

@@ -223,7 +223,7 @@ func open(t *testing.T, limits string) *world {
 	must(t, err)
 	w.engine = &engine{world: w, tickets: map[int]ticket.Ticket{}, known: map[string]bool{}, most: map[string]int{}}
 	process := func(s *store.Store) *desk.Desk {
-		return desk.New(desk.Config{Store: s, Engine: w.engine, Policy: pol, Clock: w.clock, Log: log, Join: join, Zone: time.UTC, URL: "http://desk", Org: "Desk"})
+		return desk.New(desk.Config{Store: s, Engine: w.engine, Policy: pol, Clock: w.clock, Log: log, Join: join, Zone: time.UTC, Own: []string{"+15550000", "desk@desk.localhost"}, URL: "http://desk", Org: "Desk"})
 	}
 	w.another = func() *desk.Desk {
 		s, err := store.Open(t.Context(), url, w.clock, log)

@@ -67,13 +67,13 @@ func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Po
 	if s.engine, err = newEngine(c, log, watched...); err != nil {
 		return nil, err
 	}
-	number := ""
-	if len(c.SMSCs) > 0 {
-		number = c.SMSCs[0].Source
+	own := []string{c.XMPP.JID}
+	for _, smsc := range c.SMSCs {
+		own = append(own, "+"+strings.TrimPrefix(smsc.Source, "+"))
 	}
 	s.desk = desk.New(desk.Config{
 		Store: s.store, Engine: s.engine.Client, Policy: p, Clock: now, TestClock: movable, Log: log, Zone: s.zone,
-		URL: c.PublicURL, Org: "Deskbell", Number: number, Join: sms.Join,
+		URL: c.PublicURL, Org: "Deskbell", Own: own, Join: sms.Join,
 	})
 	s.metrics = newMetrics(s)
 	return s, nil
