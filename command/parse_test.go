@@ -3,6 +3,8 @@ package command
 import (
 	"encoding/json"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -121,5 +123,61 @@ func TestParseForms(t *testing.T) {
 	}
 	if got := Parse("stop", Speaker{Channel: "im"}); got.Verb != Text {
 		t.Errorf("STOP in a chat is %s", got.Verb)
+	}
+}
+
+// TestFourLanguages: every verb in the words of whoever speaks German, French or
+// Spanish, and in English for everybody.
+func TestFourLanguages(t *testing.T) {
+	t.Parallel()
+	said := map[Verb]map[string]string{
+		Take:     {"en": "take 142", "de": "nehme 142", "fr": "je prends 142", "es": "lo tomo 142"},
+		Decline:  {"en": "not me 142", "de": "ablehnen 142", "fr": "pas moi 142", "es": "rechazo 142"},
+		Release:  {"en": "give back 142", "de": "zurück 142", "fr": "rendre 142", "es": "devolver 142"},
+		Show:     {"en": "details 142", "de": "zeige 142", "fr": "voir 142", "es": "detalles 142"},
+		Done:     {"en": "fixed 142", "de": "142 erledigt", "fr": "142 c'est fait", "es": "142 resuelto"},
+		Undo:     {"en": "oops", "de": "rückgängig", "fr": "annuler", "es": "deshacer"},
+		Reopen:   {"en": "reopen 142", "de": "wiederöffnen 142", "fr": "rouvrir 142", "es": "reabrir 142"},
+		Note:     {"en": "note 142 x", "de": "notiz 142 x", "fr": "noter 142 x", "es": "nota 142 x"},
+		AskFor:   {"en": "ask 142 x", "de": "frage 142 x", "fr": "demande 142 x", "es": "pregunta 142 x"},
+		Tell:     {"en": "tell 142 x", "de": "sag 142 x", "fr": "dire 142 x", "es": "decir 142 x"},
+		Pass:     {"en": "pass 142 bob", "de": "gib 142 bob", "fr": "donner 142 bob", "es": "pasar 142 bob"},
+		Takeover: {"en": "takeover 142", "de": "übernahme 142", "fr": "reprends 142", "es": "asumo 142"},
+		Up:       {"en": "up 142", "de": "eskalieren 142", "fr": "escalader 142", "es": "escalar 142"},
+		Snooze:   {"en": "snooze 142 2h", "de": "z142 morgen 9 Uhr", "fr": "reporter 142 demain", "es": "posponer 142 mañana"},
+		List:     {"en": "list", "de": "liste", "fr": "liste", "es": "lista"},
+		Mine:     {"en": "mine", "de": "meine", "fr": "miens", "es": "míos"},
+		Next:     {"en": "next", "de": "nächstes", "fr": "suivant", "es": "siguiente"},
+		Status:   {"en": "status", "de": "stand", "fr": "état", "es": "estado"},
+		Who:      {"en": "who", "de": "wer", "fr": "qui", "es": "quién"},
+		Why:      {"en": "why 142", "de": "warum 142", "fr": "pourquoi 142", "es": "por qué 142"},
+		Oncall:   {"en": "on-call", "de": "bereitschaft", "fr": "astreinte", "es": "guardia"},
+		Away:     {"en": "away 30m lunch", "de": "weg 30m Essen", "fr": "absent 30m repas", "es": "ausente 30m comida"},
+		Back:     {"en": "back", "de": "da", "fr": "retour", "es": "vuelvo"},
+		New:      {"en": "new screen is dark", "de": "neu Bildschirm ist schwarz", "fr": "nouveau écran noir", "es": "nuevo pantalla negra"},
+		Withdraw: {"en": "withdraw 142", "de": "zurückziehen 142", "fr": "retirer 142", "es": "retirar 142"},
+		Help:     {"en": "help", "de": "hilfe", "fr": "aide", "es": "ayuda"},
+		Yes:      {"en": "yes", "de": "ja", "fr": "oui", "es": "sí"},
+		No:       {"en": "no", "de": "nein", "fr": "non", "es": "no"},
+		Thanks:   {"en": "thank you", "de": "vielen dank", "fr": "merci", "es": "muchas gracias"},
+	}
+	for _, e := range grammar.Verbs {
+		if e.Who != "sms" && said[e.Verb] == nil {
+			t.Errorf("nobody says %s here", e.Verb)
+		}
+	}
+	for verb, forms := range said {
+		for language, text := range forms {
+			speakers := []string{language}
+			if language == "en" {
+				speakers = []string{"", "en", "en-GB", "de", "fr", "es"}
+			}
+			for _, speaker := range speakers {
+				got := Parse(text, Speaker{Language: speaker, Channel: "sms"})
+				if got.Verb != verb || got.Guess != "" || strings.Contains(text, "142") && !slices.Equal(got.Numbers, []int{142}) {
+					t.Errorf("%q by a speaker of %q is %s %v, guessed from %q", text, speaker, got.Verb, got.Numbers, got.Guess)
+				}
+			}
+		}
 	}
 }

@@ -236,10 +236,10 @@ func TestResolveRequester(t *testing.T) {
 // explicitForms are how one must write to close, give back, pass or escalate.
 // They are spelt out here and not taken from the grammar.
 var explicitForms = map[ticket.Verb]*regexp.Regexp{
-	ticket.Done: regexp.MustCompile(`(?i)(\b|_|\d)(c|9|done|closed?|fix(ed)?|resolved?|solved|completed?|finish(ed)?|fertig|erledigt|gel(ö|o|oe)st|schlie(ß|ss)en)(\b|_|#?\d)`),
-	ticket.Drop: regexp.MustCompile(`(?i)(\b|_|\d)(r|2|no|nope|nah|non|nein|reject|decline|deny|refuse|skip|not\W*me|can'?t|cannot|release|drop|give\W*back|return|un\W*claim|un\W*take|put\W*back|un\W*assign|ablehnen|nicht|zur(ü|u|ue)ck|freigeben)(\b|_|#?\d)|👎|❌`),
-	ticket.Pass: regexp.MustCompile(`(?i)(\b|_|\d)(p|pass|give|hand\W*over|transfer|forward|weiter|gib)(\b|_|#?\d)`),
-	ticket.Up:   regexp.MustCompile(`(?i)(\b|_|\d)(u|8|up|escalate|esc|escal|on\W*call\W*now|help\W*me|eskalieren|hoch)(\b|_|#?\d)`),
+	ticket.Done: regexp.MustCompile(`(?i)(\b|_|\d)(c|9|done|closed?|fix(ed)?|resolved?|solved|completed?|finish(ed)?|fertig|erledigt|gel(ö|o|oe)st|schlie(ß|ss)en|fini|termin[ée]|r[ée]solu|ferm(er|é)|fait|c\W*est\W*fait|réglé|hecho|listo|resuelto|cerr(ar|ado)|terminado|solucionado)(\b|_|#?\d|[^\pL]|$)`),
+	ticket.Drop: regexp.MustCompile(`(?i)(\b|_|\d)(r|2|no|nope|nah|non|nein|reject|decline|deny|refuse|skip|not\W*me|can'?t|cannot|release|drop|give\W*back|return|un\W*claim|un\W*take|put\W*back|un\W*assign|ablehnen|nicht|zur(ü|u|ue)ck|freigeben|refuser?|pas\W*moi|rechaz(ar|o)|yo\W*no|rendre|lib[ée]rer|rel[âa]cher|soltar|devolver|devuelvo)(\b|_|#?\d|[^\pL]|$)|👎|❌`),
+	ticket.Pass: regexp.MustCompile(`(?i)(\b|_|\d)(p|pass|give|hand\W*over|transfer|forward|weiter|gib|passer|donner|pasar|transf[ée]rer|transferir)(\b|_|#?\d)`),
+	ticket.Up:   regexp.MustCompile(`(?i)(\b|_|\d)(u|8|up|escalate|esc|escal|on\W*call\W*now|help\W*me|eskalieren|hoch|escalader|escalar)(\b|_|#?\d)`),
 }
 
 var yesForms = regexp.MustCompile(`(?i)\b(1|y|yes|ok|okay|k|sure|yep|yeah|yup|ja|oui|si|sí)\b|👍|👌|✅|🙋`)
@@ -337,7 +337,7 @@ func drawContext(t *rapid.T) Context {
 	})
 	ctx := Context{
 		Now: now, Works: rapid.Bool().Draw(t, "works"), Channel: rapid.SampledFrom([]string{"sms", "im"}).Draw(t, "channel"),
-		Language: rapid.SampledFrom([]string{"", "de", "de-AT"}).Draw(t, "language"),
+		Language: rapid.SampledFrom([]string{"", "de", "de-AT", "fr", "es"}).Draw(t, "language"),
 		Held:     rapid.SliceOfN(tickets, 0, 2).Draw(t, "held"), Own: rapid.SliceOfN(tickets, 0, 2).Draw(t, "own"), Waiting: rapid.SliceOfN(tickets, 0, 2).Draw(t, "waiting"),
 		Memory: Memory{
 			Offers: rapid.SliceOfN(offers, 0, 2).Draw(t, "offers"), Last: rapid.SampledFrom([]int{0, 142}).Draw(t, "last"), UndoTicket: rapid.SampledFrom([]int{0, 143}).Draw(t, "undo"),
