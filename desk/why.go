@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"deskbell/command"
+	"deskbell/gateway"
 	"deskbell/notice"
 	"deskbell/ticket"
 )
@@ -107,6 +108,9 @@ func (d *Desk) decisions(ctx context.Context, number int) ([]notice.Decision, er
 		for _, to := range e.To {
 			for _, key := range ticket.AlertKeys(number, e, to) {
 				if f, ok := fates[key]; ok {
+					if f.State == gateway.Delivered {
+						f.Why = "" // the network's code for the same
+					}
 					list[i].Fates = append(list[i].Fates, notice.Fate{To: to, State: string(f.State), Why: f.Why})
 				}
 			}
