@@ -79,9 +79,10 @@ func (d *doctor) examine(ctx context.Context, log *slog.Logger) {
 	d.ok("configuration", "complete for %s", strings.Join(d.roles, ", "))
 	quiet := slog.New(slog.DiscardHandler) // the lines below say it better
 	tenures := map[string]store.Tenure{}
+	var people []roster.Person
 	if s := d.postgres(ctx, c, quiet); s != nil {
 		defer s.Close()
-		d.people(ctx, s)
+		people = d.people(ctx, s)
 		held, err := s.Tenures(ctx)
 		if err != nil {
 			d.fail("leases", "%v", err)
@@ -95,7 +96,7 @@ func (d *doctor) examine(ctx context.Context, log *slog.Logger) {
 		d.link(ctx, "smpp", tenures[config.SMS], func(ctx context.Context) (string, error) { return d.smpp(ctx, smsc) })
 	}
 	if slices.Contains(d.roles, config.IM) {
-		d.link(ctx, "xmpp", tenures[config.IM], func(ctx context.Context) (string, error) { return d.xmpp(ctx, c) })
+		d.link(ctx, "xmpp", tenures[config.IM], func(ctx context.Context) (string, error) { return d.xmpp(ctx, c, people) })
 	}
 }
 
@@ -213,15 +214,25 @@ func (d *doctor) smpp(ctx context.Context, smsc config.SMSC) (string, error) {
 	return "check DESKBELL_SMPP_ADDR and DESKBELL_SMPP_TLS, and that the carrier lets this address in", err
 }
 
-func (d *doctor) xmpp(ctx context.Context, c config.Config) (string, error) {
+func (d *doctor) xmpp(ctx context.Context, c config.Config, people []roster.Person) (string, error) {
 	host, _, _ := net.SplitHostPort(c.XMPP.Addr)
 	if _, err := net.DefaultResolver.LookupHost(ctx, host); err != nil {
 		return "check the name in DESKBELL_XMPP_ADDR", err
 	}
-	err := im.Check(ctx, im.Config{Addr: c.XMPP.Addr, JID: c.XMPP.JID, Password: c.XMPP.Password.Reveal(), CAFile: c.XMPP.CAFile})
+	contacts, err := im.Check(ctx, im.Config{Addr: c.XMPP.Addr, JID: c.XMPP.JID, Password: c.XMPP.Password.Reveal(), CAFile: c.XMPP.CAFile})
 	switch {
 	case err == nil:
-		return c.XMPP.Addr + " lets us in, and has an archive", nil
+		said := c.XMPP.Addr + " lets us in, and has an archive"
+		var hidden []string
+		for _, p := range people {
+			if p.JID != "" && !slices.Contains(contacts, strings.ToLower(p.JID)) {
+				hidden = append(hidden, p.ID)
+			}
+		}
+		if len(hidden) > 0 {
+			said += "; not in the roster, so their presence is unknown until they add the desk: " + strings.Join(hidden, ", ")
+		}
+		return said, nil
 	case errors.Is(err, im.ErrNoArchive):
 		return "switch on XEP-0313 (Prosody: mam) for this account", err
 	case strings.Contains(err.Error(), "certificate"):
@@ -233,15 +244,15 @@ func (d *doctor) xmpp(ctx context.Context, c config.Config) (string, error) {
 }
 
 // people checks whom the desk could not reach, and when nobody would be called.
-func (d *doctor) people(ctx context.Context, s *store.Store) {
+func (d *doctor) people(ctx context.Context, s *store.Store) []roster.Person {
 	people, err := s.People(ctx)
 	if err != nil {
 		d.fail("people", "%v", err)
-		return
+		return nil
 	}
 	if len(people) == 0 {
 		d.fail("people", "nobody is known: run deskbell people --import FILE")
-		return
+		return nil
 	}
 	var unreachable []string
 	roles := map[roster.Role]int{}
@@ -264,6 +275,7 @@ func (d *doctor) people(ctx context.Context, s *store.Store) {
 		}
 	}
 	d.rota(ctx, s, people)
+	return people
 }
 
 func (d *doctor) rota(ctx context.Context, s *store.Store, people []roster.Person) {

@@ -1,21 +1,32 @@
 package main
 
 import (
+	_ "embed"
+
 	"deskbell/gateway"
 	"deskbell/gateway/im"
 	"deskbell/notice"
 )
 
+//go:embed bell.png
+var bell []byte
+
+// card is how chat clients show the desk.
+func card() im.Card {
+	return im.Card{Name: label("card_name"), About: label("card_about"), Photo: bell}
+}
+
+func label(id string) string {
+	text, err := notice.Render(notice.Message{ID: id, Channel: string(gateway.IM)})
+	if err != nil {
+		panic(err) // a text of ours, without values
+	}
+	return text.Body
+}
+
 // menu is what people's chat clients offer as forms; each means what a person would
 // type.
 func menu() im.Menu {
-	label := func(id string) string {
-		text, err := notice.Render(notice.Message{ID: id, Channel: string(gateway.IM)})
-		if err != nil {
-			panic(err) // a text of ours, without values
-		}
-		return text.Body
-	}
 	number := im.Field{Name: "number", Label: label("menu_number"), Required: true}
 	return im.Menu{Sent: label("menu_sent"), Commands: []im.Command{
 		{Node: "list", Name: label("menu_list"), Line: func(map[string]string) string { return "LIST" }},

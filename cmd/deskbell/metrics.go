@@ -21,6 +21,7 @@ type metrics struct {
 	sent     *prometheus.CounterVec
 	receipts *prometheus.CounterVec
 	smpp
+	xmpp        xmpp
 	receiptAge  *prometheus.HistogramVec
 	unreceipted sentTimes
 }
@@ -53,6 +54,8 @@ func newMetrics(s *system) *metrics {
 		submitTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "deskbell_smpp_submit_seconds", Help: "Time to the answer of a submit.",
 			Buckets: []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}}, []string{"smsc"}),
 	}
+	m.xmpp = newXMPP()
+	m.xmpp.register(m.registry)
 	m.receiptAge = prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "deskbell_receipt_seconds", Help: "Time from the sending of a message to its receipt.",
 		Buckets: []float64{.1, .5, 1, 5, 10, 30, 60, 300, 1800, 7200}}, []string{"channel"})
 	m.registry.MustRegister(m.messages, m.sent, m.receipts, m.receiptAge, figures{s})

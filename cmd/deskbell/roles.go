@@ -214,7 +214,7 @@ func smscConfig(c config.SMSC) sms.Config {
 // runIM is the same for a login.
 func (s *system) runIM(ctx context.Context) error {
 	x := s.config.XMPP
-	gw := im.New(im.Config{Addr: x.Addr, JID: x.JID, Password: x.Password.Reveal(), CAFile: x.CAFile, Menu: menu()},
+	gw := im.New(im.Config{Addr: x.Addr, JID: x.JID, Password: x.Password.Reveal(), CAFile: x.CAFile, Menu: menu(), Card: card(), Watch: s.metrics.xmpp},
 		kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics}, s.store, directory{s.store}, s.clock, s.log)
 	return s.hold(ctx, gateway.IM, func(ctx context.Context, l *link) error {
 		return gw.Run(ctx, func(ctx context.Context) error {

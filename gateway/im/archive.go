@@ -73,7 +73,11 @@ func (g *Gateway) drain(ctx context.Context, s *session) error {
 		query.Form = since(g.before(g.position.stamp))
 	}
 	for {
+		asked := g.clock.Now()
 		entries, complete, err := s.fetch(ctx, query)
+		if err == nil {
+			g.config.Watch.Read(len(entries), g.clock.Now().Sub(asked))
+		}
 		if errors.Is(err, errRefused) && query.Set.After != "" && query.Form == nil {
 			g.log.Warn("im: archive cursor is unknown to the server, going back by time")
 			query = archiveQuery{Form: since(g.before(g.position.stamp))}

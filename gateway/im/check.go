@@ -2,6 +2,7 @@ package im
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"sync"
@@ -10,20 +11,20 @@ import (
 )
 
 // ErrNoArchive says that the account has no message archive (XEP-0313), without
-// which nothing that people write can be read.
+// which messages may be lost.
 var ErrNoArchive = errors.New("the account has no message archive")
 
-// Check logs in, asks the archive for one entry and leaves. It reads nothing and
-// tells nobody anything beyond a short presence. It returns ErrNoArchive, or why the
-// login failed.
-func Check(ctx context.Context, c Config) error {
+// Check logs in, asks the archive for one entry and for the roster, and leaves. It
+// reads no message and tells nobody anything beyond a short presence. It returns the
+// bare JIDs whose presence the account gets; or ErrNoArchive, or why the login failed.
+func Check(ctx context.Context, c Config) (contacts []string, err error) {
 	t := defaultTiming()
 	dialing, cancel := context.WithTimeout(ctx, t.login)
 	defer cancel()
 	bypassProxy()
 	s, err := dial(dialing, c, t)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var goroutines sync.WaitGroup
 	goroutines.Go(s.writer)
@@ -42,9 +43,29 @@ func Check(ctx context.Context, c Config) error {
 	if _, _, err = s.fetch(dialing, archiveQuery{Set: pageSet{Max: 1, Before: new(string)}}); errors.Is(err, errRefused) {
 		err = fmt.Errorf("%w: %w", ErrNoArchive, err)
 	}
+	if err == nil {
+		contacts, err = s.contacts(dialing)
+	}
 	s.goodbye(dialing)
 	s.end(errEnded)
 	goroutines.Wait()
 	s.relay.close()
-	return err
+	return contacts, err
+}
+
+func (s *session) contacts(ctx context.Context) (list []string, err error) {
+	answer, err := s.request(ctx, "", "get", rosterQuery{})
+	if err != nil {
+		return nil, fmt.Errorf("fetch roster: %w", err)
+	}
+	var roster rosterQuery
+	if err := xml.Unmarshal(answer.Query, &roster); err != nil {
+		return nil, fmt.Errorf("parse roster: %w", err)
+	}
+	for _, item := range roster.Items {
+		if item.Subscription == "to" || item.Subscription == "both" {
+			list = append(list, bare(item.JID))
+		}
+	}
+	return list, nil
 }

@@ -37,9 +37,28 @@ type Config struct {
 	Password string
 	CAFile   string // PEM file of the server's CA; the system's when empty
 	Menu     Menu   // what people's clients may offer as forms; empty for none
-	// OnLogin hears of every login and its end, in order. It must not block. May be nil.
-	OnLogin func(loggedIn bool)
+	Card     Card
+	Watch    Watch // may be nil
 }
+
+// Watch hears what happens on the wire. Its methods must not block, and are called
+// from several goroutines.
+type Watch interface {
+	// LoggedIn tells of every login and its end, in order.
+	LoggedIn(up bool)
+	// Sent tells what an attempt to send came to: sent, failed or unknown; took ends
+	// with the server's proof.
+	Sent(state gateway.State, took time.Duration)
+	// Read tells of one answered question to the archive.
+	Read(entries int, took time.Duration)
+}
+
+// nobody watches.
+type nobody struct{}
+
+func (nobody) LoggedIn(bool)                     {}
+func (nobody) Sent(gateway.State, time.Duration) {}
+func (nobody) Read(int, time.Duration)           {}
 
 // Directory says who is a person of ours. Bare JIDs, lower case. Safe for
 // concurrent use.
@@ -97,6 +116,9 @@ func defaultTiming() timing {
 // New prepares a gateway; Run connects it.
 func New(c Config, inbox gateway.Inbox, receipts gateway.Receipts, sink gateway.PresenceSink, directory Directory, now clock.Clock, log *slog.Logger) *Gateway {
 	t := defaultTiming()
+	if c.Watch == nil {
+		c.Watch = nobody{}
+	}
 	return &Gateway{
 		config: c, inbox: inbox, receipts: receipts, directory: directory, clock: now, log: log, timing: t,
 		presence:  newPresences(sink, directory, now, log),
@@ -119,9 +141,7 @@ func (g *Gateway) setCurrent(s *session) {
 	g.mu.Lock()
 	g.session = s
 	g.mu.Unlock()
-	if g.config.OnLogin != nil {
-		g.config.OnLogin(s != nil)
-	}
+	g.config.Watch.LoggedIn(s != nil)
 }
 
 // SetStatus sets the desk's own presence text, now and after every login.
@@ -247,6 +267,11 @@ func (g *Gateway) serve(ctx context.Context, s *session, work func(context.Conte
 	defer g.setCurrent(nil)
 	g.log.Info("im: logged in")
 	goroutines.Go(func() { g.announce(ctx, s) })
+	goroutines.Go(func() {
+		if err := g.showCard(ctx, s); err != nil && ctx.Err() == nil {
+			g.log.Warn("im: card", slog.Any("error", err))
+		}
+	})
 	goroutines.Go(func() { g.receive(ctx, s) })
 	goroutines.Go(func() {
 		if err := work(ctx); err != nil && ctx.Err() == nil {

@@ -34,9 +34,32 @@ type desk struct {
 	receipts  []gateway.Receipt
 	presences []gateway.Presence
 	logins    []bool
+	sent      []gateway.State
+	read      int // entries of the archive
 	failKeep  error
 	sink      *logSink
 	news      *sync.Cond // kept has grown
+}
+
+// watch is the desk as it watches the wire.
+type watch struct{ *desk }
+
+func (d watch) LoggedIn(in bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.logins = append(d.logins, in)
+}
+
+func (d watch) Sent(state gateway.State, took time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sent = append(d.sent, state)
+}
+
+func (d watch) Read(entries int, _ time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.read += entries
 }
 
 func (d *desk) Keep(_ context.Context, messages []gateway.Message) ([]gateway.Kept, error) {
@@ -107,11 +130,7 @@ func newDesk(t testing.TB, p *prosody, addr string) *desk {
 	sink := &logSink{t: t}
 	d.sink = sink
 	t.Cleanup(sink.dump)
-	d.Gateway = New(Config{Addr: addr, JID: botJID, Password: password, CAFile: p.ca, OnLogin: func(in bool) {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.logins = append(d.logins, in)
-	}}, d, d, d, d, clock.System{}, slog.New(slog.NewTextHandler(sink, nil)))
+	d.Gateway = New(Config{Addr: addr, JID: botJID, Password: password, CAFile: p.ca, Watch: watch{d}}, d, d, d, d, clock.System{}, slog.New(slog.NewTextHandler(sink, nil)))
 	d.timing.maxBackoff = 500 * time.Millisecond
 	d.timing.goodbye = time.Second
 	d.timing.flap = 300 * time.Millisecond
@@ -272,6 +291,9 @@ func TestConversation(t *testing.T) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !slices.Equal(d.sent, []gateway.State{gateway.Sent}) || d.read < 2 {
+		t.Errorf("watched: sent %v, %d read", d.sent, d.read)
+	}
 	for _, r := range d.receipts { // live, and perhaps from the archive
 		if r.WireID != out.WireIDs[0] || r.State != gateway.Delivered {
 			t.Errorf("receipt: %+v", r)

@@ -144,3 +144,45 @@ func TestMenu(t *testing.T) {
 		t.Errorf("without a database: %s", got)
 	}
 }
+
+// The desk has a name and a picture in people's clients, stored once.
+func TestCard(t *testing.T) {
+	t.Parallel()
+	p := startProsody(t)
+	alice := p.login("alice", "phone")
+	d := newDesk(t, p, p.addr)
+	d.config.Card = Card{Name: "Helpdesk", About: "Write HELP.", Photo: []byte("\x89PNG")}
+	shown := func() string {
+		id := randomHex(4)
+		alice.send("<iq to='%s' type='get' id='%s'><vCard xmlns='vcard-temp'/></iq>", botJID, id)
+		return string(alice.iq(id).Query)
+	}
+	d.run()
+	d.await("card", func() bool { return strings.Contains(shown(), "iVBORw") })
+	if got := shown(); !strings.Contains(got, "<FN>Helpdesk</FN>") {
+		t.Errorf("%s", got)
+	}
+	d.await("the log", func() bool { return strings.Contains(d.sink.String(), "card stored") })
+	d.stop()
+	d.run()
+	alice.say("hello")
+	d.message("hello")
+	d.stop() // waits for what the login does
+	if n := strings.Count(d.sink.String(), "card stored"); n != 1 {
+		t.Errorf("stored %d times", n)
+	}
+}
+
+// What doctor asks: the login, the archive, and who is in the roster.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	p, bare := startProsody(t), startProsodyWith(t, "time")
+	contacts, err := Check(t.Context(), Config{Addr: p.addr, JID: botJID, Password: password, CAFile: p.ca})
+	slices.Sort(contacts)
+	if err != nil || !slices.Equal(contacts, []string{"alice@" + host, "bob@" + host}) {
+		t.Errorf("%q, %v", contacts, err)
+	}
+	if _, err := Check(t.Context(), Config{Addr: bare.addr, JID: botJID, Password: password, CAFile: bare.ca}); !errors.Is(err, ErrNoArchive) {
+		t.Errorf("without an archive: %v", err)
+	}
+}

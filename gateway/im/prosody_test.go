@@ -82,7 +82,7 @@ plugin_paths = { %[4]q }
 archive_expires_after = "1w"
 c2s_stanza_size_limit = 262144
 log = { warn = %[1]q .. "/prosody.log" }
-modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", %[5]q, "carbons", "offline", "pep", "archive_readable" }
+modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", %[5]q, "carbons", "offline", "pep", "vcard_legacy", "archive_readable" }
 VirtualHost %[3]q
 	ssl = { key = %[1]q .. "/key.pem", certificate = %[1]q .. "/cert.pem" }
 `, p.dir, port, host, modules, module))

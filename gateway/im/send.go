@@ -48,6 +48,16 @@ func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome 
 		due.Reason = "too many messages under way"
 		return due
 	}
+	began := g.clock.Now()
+	o := g.sendProven(ctx, s, stanza)
+	if o.State != gateway.Due {
+		g.config.Watch.Sent(o.State, g.clock.Now().Sub(began))
+	}
+	return o
+}
+
+func (g *Gateway) sendProven(ctx context.Context, s *session, stanza message) gateway.Outcome {
+	to, id := stanza.To, stanza.ID
 	flight := s.takeOff(to)
 	defer s.land(to, flight)
 	err := s.write(ctx, stanza)
@@ -55,8 +65,7 @@ func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome 
 	case errors.Is(err, errTooLong):
 		return gateway.Outcome{State: gateway.Failed, Reason: err.Error()}
 	case errors.Is(err, errIncomplete):
-		due.Reason = "connection to the XMPP server lost before the message was written"
-		return due
+		return gateway.Outcome{State: gateway.Due, RetryIn: sendAgain, Reason: "connection to the XMPP server lost before the message was written"}
 	case err == nil:
 		err = s.proven(ctx)
 	}
