@@ -34,6 +34,11 @@ type Desk interface {
 	Why(ctx context.Context, number int) (desk.WhyView, error)
 	Agents(ctx context.Context) ([]desk.AgentView, error)
 	OnCall(ctx context.Context) (desk.OnCallView, error)
+	// Overrides are those that were removed too, the last added first.
+	Overrides(ctx context.Context) ([]roster.RecordedOverride, error)
+	// AddOverride and RemoveOverride note who did it: by, a person's id.
+	AddOverride(ctx context.Context, o roster.Override, by string) (roster.RecordedOverride, error)
+	RemoveOverride(ctx context.Context, id int64, by string) (roster.RecordedOverride, error)
 	// Person returns desk.ErrNotFound for an unknown id.
 	Person(ctx context.Context, id string) (roster.Person, error)
 	// Authenticate returns desk.ErrUnknownToken for a token that does not count.
@@ -103,6 +108,7 @@ func routes(cfg Config, d Desk) *gin.Engine {
 	s.ticketRoutes()
 	s.verbRoutes()
 	s.peopleRoutes()
+	s.rotaRoutes()
 	s.operationRoutes(engine, cfg.Metrics)
 	return engine
 }

@@ -16,14 +16,15 @@ import (
 
 // fakeDesk keeps tickets in memory and decides by the real rules.
 type fakeDesk struct {
-	mu       sync.Mutex
-	now      time.Time
-	tickets  []ticket.Ticket // number 100 first
-	lines    map[int][]desk.Line
-	keys     map[string]storedRequest
-	commands map[string]ticket.Ticket // outcome by command id
-	done     int                      // commands that reached a ticket
-	fail     error                    // what every call returns, when set
+	mu        sync.Mutex
+	now       time.Time
+	tickets   []ticket.Ticket // number 100 first
+	lines     map[int][]desk.Line
+	keys      map[string]storedRequest
+	commands  map[string]ticket.Ticket // outcome by command id
+	done      int                      // commands that reached a ticket
+	fail      error                    // what every call returns, when set
+	overrides []roster.RecordedOverride
 }
 
 type storedRequest struct {
@@ -54,6 +55,7 @@ func newFake() *fakeDesk {
 func (f *fakeDesk) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.overrides = nil
 	f.tickets, f.lines, f.keys, f.commands = nil, map[int][]desk.Line{}, map[string]storedRequest{}, map[string]ticket.Ticket{}
 }
 
@@ -198,6 +200,36 @@ func (f *fakeDesk) OnCall(context.Context) (desk.OnCallView, error) {
 	unlock, err := f.lock()
 	defer unlock()
 	return desk.OnCallView{Until: noon.Add(time.Hour), People: []string{"eve"}}, err
+}
+
+func (f *fakeDesk) Overrides(context.Context) ([]roster.RecordedOverride, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return f.overrides, err
+}
+
+func (f *fakeDesk) AddOverride(_ context.Context, o roster.Override, by string) (roster.RecordedOverride, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	r := roster.RecordedOverride{ID: int64(len(f.overrides) + 1), Override: o, AddedBy: by, AddedAt: f.now}
+	if err == nil && o.Person == o.Instead {
+		err = &desk.InvalidError{Field: "person", Problem: "name somebody else"}
+	}
+	if err == nil {
+		f.overrides = append(f.overrides, r)
+	}
+	return r, err
+}
+
+func (f *fakeDesk) RemoveOverride(_ context.Context, id int64, by string) (roster.RecordedOverride, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err != nil || id > int64(len(f.overrides)) {
+		return roster.RecordedOverride{}, cmp.Or(err, desk.ErrNotFound)
+	}
+	r := &f.overrides[id-1]
+	r.RemovedBy, r.RemovedAt = by, f.now
+	return *r, nil
 }
 
 func (f *fakeDesk) Person(_ context.Context, id string) (roster.Person, error) {

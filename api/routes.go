@@ -41,10 +41,14 @@ func route[I, O any](s *server, o huma.Operation, h func(context.Context, *I) (*
 }
 
 func operation(doc *huma.OpenAPI, method, path string) *huma.Operation {
-	if method == http.MethodPost {
-		return doc.Paths[path].Post
+	switch item := doc.Paths[path]; method {
+	case http.MethodPost:
+		return item.Post
+	case http.MethodDelete:
+		return item.Delete
+	default:
+		return item.Get
 	}
-	return doc.Paths[path].Get
 }
 
 // schemaName names a schema after its type; the views of the desk lose the word.

@@ -8,29 +8,6 @@ import (
 	"time"
 )
 
-// Override is one person standing in for another for a while.
-type Override struct {
-	Group   string    `json:"group,omitempty"` // its rotations only; all when empty
-	Person  string    `json:"person"`          // who stands in
-	Instead string    `json:"instead"`         // for whom
-	From    time.Time `json:"from"`
-	Until   time.Time `json:"until"` // no longer in force at this instant
-}
-
-func (o Override) covers(r Rotation, at time.Time) bool {
-	return (o.Group == "" || o.Group == r.Group) && !at.Before(o.From) && at.Before(o.Until)
-}
-
-// stand returns who does the duty of id in a rotation at a time.
-func stand(id string, r Rotation, overrides []Override, at time.Time) string {
-	for _, o := range overrides {
-		if o.Instead == id && o.covers(r, at) {
-			return o.Person
-		}
-	}
-	return id
-}
-
 // OnCall returns whom to call at a time, in order, and until when that order
 // holds; a zero until means that no hand-over is ahead.
 //

@@ -22,7 +22,6 @@ import (
 	"deskbell/config"
 	"deskbell/desk"
 	"deskbell/gateway"
-	"deskbell/roster"
 	"deskbell/store"
 )
 
@@ -326,32 +325,6 @@ func (c peopleCmd) Run(ctx context.Context, log *slog.Logger) error {
 		fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%s\n", p.ID, visible(p.Name), p.Roles, p.Phone, p.JID)
 	}
 	return w.Flush()
-}
-
-type rotaCmd struct{}
-
-func (rotaCmd) Run(ctx context.Context, log *slog.Logger) error {
-	s, err := database(ctx, log)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	people, err := s.People(ctx)
-	if err != nil {
-		return err
-	}
-	rota, overrides, err := s.Rota(ctx)
-	if err != nil {
-		return err
-	}
-	chain, until := roster.OnCall(rota, overrides, people, "", time.Now())
-	for i, id := range chain {
-		fmt.Printf("%d. %s\n", i+1, id)
-	}
-	if !until.IsZero() {
-		fmt.Println("until", until.Local().Format("Mon 2 Jan 15:04"))
-	}
-	return nil
 }
 
 type tokenCmd struct {

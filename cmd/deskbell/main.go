@@ -31,7 +31,7 @@ type cli struct {
 	Show    showCmd    `cmd:"" help:"Show a ticket and what happened to it."`
 	Say     sayCmd     `cmd:"" help:"Say something as a person, as if it came by text message, and print the answer."`
 	People  peopleCmd  `cmd:"" help:"List people, or import a file of them."`
-	Rota    rotaCmd    `cmd:"" help:"Show who is on call."`
+	Rota    rotaCmd    `cmd:"" help:"Show who is on call, or have somebody stand in."`
 	Policy  policyCmd  `cmd:"" help:"Check a policy."`
 	Token   tokenCmd   `cmd:"" help:"Make an API token for a person."`
 	Bench   struct {

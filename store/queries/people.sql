@@ -48,9 +48,6 @@ FROM people p WHERE p.id = @id;
 -- name: Rota :many
 SELECT * FROM rota ORDER BY position, grp, name;
 
--- name: Overrides :many
-SELECT * FROM overrides ORDER BY id;
-
 -- name: MarkAsked :exec
 UPDATE people SET last_asked = @at WHERE id = ANY (@ids::text[]);
 

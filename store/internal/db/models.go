@@ -69,6 +69,10 @@ type Override struct {
 	Instead   string
 	FromTime  time.Time
 	UntilTime time.Time
+	AddedBy   *string
+	AddedAt   *time.Time
+	RemovedBy *string
+	RemovedAt *time.Time
 }
 
 type Person struct {

@@ -233,37 +233,6 @@ func (q *Queries) Members(ctx context.Context) ([]MembersRow, error) {
 	return items, nil
 }
 
-const overrides = `-- name: Overrides :many
-SELECT id, grp, person, instead, from_time, until_time FROM overrides ORDER BY id
-`
-
-func (q *Queries) Overrides(ctx context.Context) ([]Override, error) {
-	rows, err := q.db.Query(ctx, overrides)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Override
-	for rows.Next() {
-		var i Override
-		if err := rows.Scan(
-			&i.ID,
-			&i.Grp,
-			&i.Person,
-			&i.Instead,
-			&i.FromTime,
-			&i.UntilTime,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const people = `-- name: People :many
 SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people ORDER BY position, id
 `

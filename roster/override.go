@@ -1,0 +1,98 @@
+package roster
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Override is one person standing in for another for a while.
+type Override struct {
+	Group   string    `json:"group,omitempty"` // its rotations only; all when empty
+	Person  string    `json:"person"`          // who stands in
+	Instead string    `json:"instead"`         // for whom
+	From    time.Time `json:"from"`
+	Until   time.Time `json:"until"` // no longer in force at this instant
+}
+
+// RecordedOverride is an override with who added it and who removed it; one that
+// was removed counts no more and is kept as history.
+type RecordedOverride struct {
+	ID int64 `json:"id"`
+	Override
+	AddedBy   string    `json:"added_by,omitempty"` // a person's id
+	AddedAt   time.Time `json:"added_at,omitzero"`
+	RemovedBy string    `json:"removed_by,omitempty"`
+	RemovedAt time.Time `json:"removed_at,omitzero"`
+}
+
+// Problem returns which field makes a new override pointless or wrong and what to
+// write there; both are empty when it is right.
+func (o Override) Problem(people []Person, rota []Rotation, now time.Time) (field, problem string) {
+	stands := slices.ContainsFunc(people, func(p Person) bool { return p.ID == o.Person && p.Works() })
+	replaced := slices.ContainsFunc(rota, func(r Rotation) bool {
+		return (o.Group == "" || o.Group == r.Group) && slices.Contains(r.People, o.Instead)
+	})
+	switch {
+	case !stands:
+		return "person", fmt.Sprintf("nobody with the id %q works on tickets", o.Person)
+	case !replaced && o.Group != "":
+		return "instead", fmt.Sprintf("%q takes turns in no rotation of the group %q", o.Instead, o.Group)
+	case !replaced:
+		return "instead", fmt.Sprintf("%q takes turns in no rotation", o.Instead)
+	case o.Person == o.Instead:
+		return "person", "nobody stands in for themselves: name somebody else"
+	case !o.From.Before(o.Until):
+		return "until", "must be later than from"
+	case !o.Until.After(now):
+		return "until", "is past: give a time in the future"
+	}
+	return "", ""
+}
+
+// Clashes tells whether both name a substitute for one person at one time.
+func (o Override) Clashes(p Override) bool {
+	return o.Instead == p.Instead && (o.Group == p.Group || o.Group == "" || p.Group == "") &&
+		o.From.Before(p.Until) && p.From.Before(o.Until)
+}
+
+func (o Override) covers(r Rotation, at time.Time) bool {
+	return (o.Group == "" || o.Group == r.Group) && !at.Before(o.From) && at.Before(o.Until)
+}
+
+// stand returns who does the duty of id in a rotation at a time.
+func stand(id string, r Rotation, overrides []Override, at time.Time) string {
+	for _, o := range overrides {
+		if o.Instead == id && o.covers(r, at) {
+			return o.Person
+		}
+	}
+	return id
+}
+
+// ParseTime reads a time with its offset (RFC 3339) or by the wall clock of a
+// zone ("2026-03-02 18:00"). A wall clock that shows this time never, or twice,
+// because clocks change is an error that says what to write.
+func ParseTime(text string, zone *time.Location) (time.Time, error) {
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
+	}
+	const wall = "2006-01-02 15:04"
+	at, err := time.ParseInLocation(wall, text, zone)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%q: write a time as 2026-03-02 18:00 or 2026-03-02T18:00:00+01:00", text)
+	}
+	if at.Format(wall) != text {
+		return time.Time{}, fmt.Errorf("%s is skipped in %s, where clocks go forward: write the hour after", text, zone)
+	}
+	// No zone sets its clocks by more than these.
+	for _, change := range []time.Duration{30 * time.Minute, time.Hour} {
+		for _, first := range []time.Time{at.Add(-change), at} {
+			if second := first.Add(change); first.Format(wall) == text && second.Format(wall) == text {
+				return time.Time{}, fmt.Errorf("%s comes twice in %s, where clocks go back: write %s or %s", text, zone,
+					first.Format(time.RFC3339), second.Format(time.RFC3339))
+			}
+		}
+	}
+	return at, nil
+}

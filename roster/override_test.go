@@ -1,0 +1,131 @@
+package roster
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestOverrideProblem(t *testing.T) {
+	t.Parallel()
+	people := append(callees("dana", "sam"), Person{ID: "ann", Roles: Roles{Requester}})
+	rota := []Rotation{{Group: "it", Name: "primary", Every: "week", Start: at("2026-03-02T08:00:00Z"), People: []string{"dana", "sam"}}}
+	right := Override{Group: "it", Person: "sam", Instead: "dana", From: at("2026-03-03T00:00:00Z"), Until: at("2026-03-04T00:00:00Z")}
+	tests := map[string]struct {
+		change func(*Override)
+		field  string
+	}{
+		"right":                      {func(*Override) {}, ""},
+		"in every group":             {func(o *Override) { o.Group = "" }, ""},
+		"it has begun":               {func(o *Override) { o.From = at("2026-03-01T00:00:00Z") }, ""},
+		"a stranger":                 {func(o *Override) { o.Person = "zoe" }, "person"},
+		"a requester":                {func(o *Override) { o.Person = "ann" }, "person"},
+		"for themselves":             {func(o *Override) { o.Person = "dana" }, "person"},
+		"for who takes no turns":     {func(o *Override) { o.Instead = "ann" }, "instead"},
+		"for who has no turns there": {func(o *Override) { o.Group = "water" }, "instead"},
+		"backwards":                  {func(o *Override) { o.Until = o.From }, "until"},
+		"over":                       {func(o *Override) { o.From, o.Until = at("2026-02-01T00:00:00Z"), at("2026-03-02T09:00:00Z") }, "until"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := right
+			tt.change(&o)
+			if field, problem := o.Problem(people, rota, at("2026-03-02T09:00:00Z")); field != tt.field || (problem == "") != (field == "") {
+				t.Errorf("%q %q, want %q", field, problem, tt.field)
+			}
+		})
+	}
+}
+
+func TestOverridesClash(t *testing.T) {
+	t.Parallel()
+	one := Override{Group: "it", Person: "sam", Instead: "dana", From: at("2026-03-03T08:00:00Z"), Until: at("2026-03-03T20:00:00Z")}
+	tests := map[string]struct {
+		change func(*Override)
+		want   bool
+	}{
+		"the same":             {func(*Override) {}, true},
+		"another substitute":   {func(o *Override) { o.Person = "kim" }, true},
+		"every group":          {func(o *Override) { o.Group = "" }, true},
+		"another group":        {func(o *Override) { o.Group = "water" }, false},
+		"for somebody else":    {func(o *Override) { o.Instead = "sam" }, false},
+		"straight after":       {func(o *Override) { o.From, o.Until = o.Until, o.Until.Add(time.Hour) }, false},
+		"a second before that": {func(o *Override) { o.From, o.Until = o.Until.Add(-time.Second), o.Until.Add(time.Hour) }, true},
+	}
+	for name, tt := range tests {
+		o := one
+		tt.change(&o)
+		if one.Clashes(o) != tt.want || o.Clashes(one) != tt.want {
+			t.Errorf("%s: want %v", name, tt.want)
+		}
+	}
+}
+
+// An override of a night when clocks change is in force from and until the times
+// on the wall, and the rotation goes on at its own.
+func TestOverrideAcrossClockChanges(t *testing.T) {
+	t.Parallel()
+	people := callees("dana", "sam", "zoe")
+	for zone, nights := range map[string][]struct{ from, until, hours string }{
+		"Europe/Berlin":    {{"2026-03-28 20:00", "2026-03-29 08:00", "11h"}, {"2026-10-24 20:00", "2026-10-25 08:00", "13h"}, {"2026-06-01 20:00", "2026-06-02 08:00", "12h"}},
+		"America/New_York": {{"2026-03-07 20:00", "2026-03-08 08:00", "11h"}, {"2026-10-31 20:00", "2026-11-01 08:00", "13h"}},
+		// Half an hour, and in the other half of the year.
+		"Australia/Lord_Howe": {{"2026-04-04 20:00", "2026-04-05 08:00", "12h30m"}, {"2026-10-03 20:00", "2026-10-04 08:00", "11h30m"}},
+	} {
+		location, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, night := range nights {
+			from, err := ParseTime(night.from, location)
+			until, err2 := ParseTime(night.until, location)
+			hours, err3 := time.ParseDuration(night.hours)
+			if err != nil || err2 != nil || err3 != nil || until.Sub(from) != hours {
+				t.Fatalf("%s %s: %v long, %v, %v", zone, night.from, until.Sub(from), err, err2)
+			}
+			start := time.Date(2026, 1, 5, 8, 0, 0, 0, location)
+			rota := []Rotation{{Name: "primary", Zone: zone, Every: "day", Start: start, People: []string{"dana"}}}
+			overrides := []Override{{Person: "zoe", Instead: "dana", From: from, Until: until}}
+			for moment, want := range map[time.Time]string{from.Add(-1): "dana", from: "zoe", until.Add(-1): "zoe", until: "dana"} {
+				if chain, _ := OnCall(rota, overrides, people, "", moment); chain[0] != want {
+					t.Errorf("%s %v: %v, want %s first", zone, moment, chain, want)
+				}
+			}
+			if _, next := OnCall(rota, overrides, people, "", from); !next.Equal(until) {
+				t.Errorf("%s: in force until %v, want %v", zone, next, until)
+			}
+		}
+	}
+}
+
+func TestParseTime(t *testing.T) {
+	t.Parallel()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"2026-03-02 18:00":          "2026-03-02T17:00:00Z",
+		"2026-07-02 18:00":          "2026-07-02T16:00:00Z",
+		"2026-03-02T18:00:00-05:00": "2026-03-02T23:00:00Z",
+		"2026-10-25T02:30:00+01:00": "2026-10-25T01:30:00Z",
+		"2026-03-29 01:59":          "2026-03-29T00:59:00Z",
+		"2026-03-29 03:00":          "2026-03-29T01:00:00Z",
+		"2026-10-25 01:59":          "2026-10-24T23:59:00Z",
+		"2026-10-25 03:00":          "2026-10-25T02:00:00Z",
+	} {
+		if got, err := ParseTime(text, berlin); err != nil || !got.Equal(at(want)) {
+			t.Errorf("%s: %v %v, want %s", text, got, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"tomorrow":         "write a time as",
+		"2026-03-29 02:30": "is skipped in Europe/Berlin",
+		"2026-10-25 02:30": "write 2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00",
+	} {
+		if got, err := ParseTime(text, berlin); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v %v, want %q", text, got, err, want)
+		}
+	}
+}
