@@ -10,6 +10,22 @@ const words = {
   in: { sent: "✓ sent", delivered: "✓✓ taken" },
 };
 
+// What a text costs: GSM 03.38 counts septets, its extension two each; anything else
+// makes the whole text UCS-2.
+const gsm = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+const gsmExtension = "^{}\\[~]|€";
+
+function cost(text) {
+  let septets = 0;
+  for (const c of text) septets += gsm.includes(c) ? 1 : gsmExtension.includes(c) ? 2 : Infinity;
+  const isGSM = septets < Infinity;
+  const [length, single, several] = isGSM ? [septets, 160, 153] : [text.length, 70, 67];
+  if (isGSM && length <= single - 20) return "";
+  const segments = length <= single ? 1 : Math.ceil(length / several);
+  const left = (segments === 1 ? single : segments * several) - length;
+  return [isGSM ? "" : "UCS-2", segments === 1 ? "1 segment" : segments + " segments", left + " left"].filter(Boolean).join(" · ");
+}
+
 const api = (number, path) => "/api/phones/" + encodeURIComponent(number) + "/" + path;
 
 async function post(url, body) {
@@ -44,7 +60,7 @@ function open({ number, name, role, on }) {
 function make(number) {
   const section = document.getElementById("phone").content.cloneNode(true).firstElementChild;
   const phone = {
-    number, section, seen: "",
+    number, section, seen: "", count: 0,
     title: section.querySelector("h2").appendChild(document.createElement("a")),
     power: section.querySelector(".power input"),
     word: section.querySelector(".power span"),
@@ -52,12 +68,18 @@ function make(number) {
     talk: section.querySelector(".talk"),
     text: section.querySelector("textarea"),
     trouble: section.querySelector(".trouble"),
+    cost: section.querySelector(".cost"),
   };
   const form = section.querySelector("form");
   form.addEventListener("submit", (e) => { e.preventDefault(); send(phone); });
   phone.text.addEventListener("keydown", (e) => {
     if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); send(phone); }
   });
+  phone.text.addEventListener("input", () => {
+    phone.cost.textContent = cost(phone.text.value);
+    phone.talk.scrollTop = phone.talk.scrollHeight; // the field has grown
+  });
+  section.addEventListener("animationend", () => section.classList.remove("news"));
   phone.power.addEventListener("change", () => tell(phone, async () => {
     await post(api(number, "power"), { on: phone.power.checked });
     await refresh(number);
@@ -75,7 +97,7 @@ function send(phone) {
   if (text === "") return;
   tell(phone, async () => {
     await post(api(phone.number, "messages"), { text });
-    if (phone.text.value === text) phone.text.value = "";
+    if (phone.text.value === text) phone.text.value = phone.cost.textContent = "";
     await refresh(phone.number);
   });
 }
@@ -83,11 +105,25 @@ function send(phone) {
 function show(phone, messages) {
   const key = JSON.stringify(messages);
   if (key === phone.seen) return;
+  const got = messages.filter((m) => m.direction === "out" && m.receipt === "delivered").length;
+  if (phone.seen !== "" && got > phone.count) arrived(phone, got - phone.count);
   phone.seen = key;
+  phone.count = got;
   const atEnd = phone.talk.scrollHeight - phone.talk.scrollTop - phone.talk.clientHeight < 40;
   phone.talk.replaceChildren(...messages.map(bubble));
   if (atEnd) phone.talk.scrollTop = phone.talk.scrollHeight;
 }
+
+// A phone that gets a text lights up; a page that nobody looks at counts them in its
+// title.
+let unseen = 0;
+function arrived(phone, n) {
+  phone.section.classList.add("news");
+  if (document.hidden) document.title = "(" + (unseen += n) + ") Phones";
+}
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) { unseen = 0; document.title = "Phones"; }
+});
 
 function bubble(m) {
   const li = document.getElementById("message").content.cloneNode(true).firstElementChild;
