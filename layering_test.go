@@ -78,6 +78,7 @@ var readsMachineClock = map[string]string{
 	"web/hub.go":                         "deadlines of a connection are the kernel's time",
 	"gateway/sms/session.go":             "deadlines and silence of a connection are the kernel's time",
 	"gateway/sms/smppbench/smppbench.go": "it measures",
+	"gateway/sms/check.go":               "how long a text was on its way is a measurement",
 	"gateway/sms/inbound.go":             "how long an unacknowledged PDU waits is the connection's time",
 }
 

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"go.temporal.io/api/serviceerror"
 
 	"deskbell/clock"
@@ -25,6 +26,7 @@ import (
 
 type doctorCmd struct {
 	Roles []string `arg:"" optional:"" help:"Check what these roles need; all when none is named."`
+	Text  bool     `help:"Also send a text to our own number by each SMSC, which carriers charge, and wait for it; not while a bind of ours stands."`
 }
 
 // Limits of the checks.
@@ -38,7 +40,7 @@ const (
 )
 
 func (c doctorCmd) Run(ctx context.Context, log *slog.Logger) error {
-	d := &doctor{out: os.Stdout, roles: c.Roles}
+	d := &doctor{out: os.Stdout, roles: c.Roles, text: c.Text}
 	if len(d.roles) == 0 {
 		d.roles = config.Roles()
 	}
@@ -53,6 +55,7 @@ func (c doctorCmd) Run(ctx context.Context, log *slog.Logger) error {
 type doctor struct {
 	out            io.Writer
 	roles          []string
+	text           bool // try one on its way out and in again
 	checks, failed int
 }
 
@@ -204,6 +207,8 @@ func (d *doctor) smpp(ctx context.Context, smsc config.SMSC) (string, error) {
 	err := sms.Check(ctx, smscConfig(smsc))
 	rejected, refused := errors.AsType[*sms.Rejected](err)
 	switch {
+	case err == nil && d.text:
+		return d.loop(ctx, smsc)
 	case err == nil:
 		return smsc.Addr + " lets " + smsc.SystemID + " bind", nil
 	case refused && (rejected.Status == sms.StatusPassword || rejected.Status == sms.StatusSystemID):
@@ -212,6 +217,15 @@ func (d *doctor) smpp(ctx context.Context, smsc config.SMSC) (string, error) {
 		return "the SMSC knows us and refuses this bind: ask the carrier; one that is bound elsewhere must unbind first", err
 	}
 	return "check DESKBELL_SMPP_ADDR and DESKBELL_SMPP_TLS, and that the carrier lets this address in", err
+}
+
+// loop sends a text to our own number.
+func (d *doctor) loop(ctx context.Context, smsc config.SMSC) (string, error) {
+	took, err := sms.Loop(ctx, smscConfig(smsc), "Deskbell doctor "+uuid.NewString())
+	if err != nil {
+		return "texts do not come back: ask the carrier whether " + smsc.Source + " is routed to this bind", err
+	}
+	return fmt.Sprintf("%s brought a text to ourselves in %s", smsc.Addr, took.Round(time.Millisecond)), nil
 }
 
 func (d *doctor) xmpp(ctx context.Context, c config.Config, people []roster.Person) (string, error) {

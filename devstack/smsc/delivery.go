@@ -65,6 +65,19 @@ func (s *Server) decideFates() {
 	s.mu.Unlock()
 	for _, r := range fates {
 		s.record(r, nil)
+		if r.Phone == s.config.Number && r.State == string(delivered) {
+			s.loop(r.ID)
+		}
+	}
+}
+
+// loop brings a text that the helpdesk sent to itself, segment by segment.
+func (s *Server) loop(id string) {
+	s.mu.Lock()
+	seg := s.segments[id]
+	s.mu.Unlock()
+	if _, err := s.typeOn(seg.Peer, typed{Text: sms.DecodeText(seg.Coding, seg.Data)}); err != nil {
+		s.log.Warn("a text to the helpdesk is lost", slog.Any("error", err))
 	}
 }
 

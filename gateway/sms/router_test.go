@@ -371,3 +371,25 @@ func certificate(t *testing.T) (server, client *tls.Config) {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
 		&tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
 }
+
+// A text to ourselves comes back; one of somebody else that comes meanwhile stays
+// with the SMSC.
+func TestLoop(t *testing.T) {
+	t.Parallel()
+	s, now := startSMSC(t, nil)
+	d := &desk{t: t, smsc: s, clock: now}
+	d.write(bob, "not for the doctor")
+	config := sms.Config{Addr: s.SMPPAddr(), SystemID: systemID, Password: password, Number: helpdesk}
+	if took, err := sms.Loop(t.Context(), config, "Deskbell doctor 1"); err != nil || took <= 0 {
+		t.Errorf("%s, %v", took, err)
+	}
+	d.bind(s.SMPPAddr(), nil)
+	now.Set(time.Minute)
+	eventually(t, "kept", func() bool { return slices.Equal(d.inbox.texts(), []string{"not for the doctor"}) })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	d.fault(map[string]any{"receipts": "failed"})
+	if _, err := sms.Loop(ctx, config, "Deskbell doctor 2"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a text that never comes: %v", err)
+	}
+}
