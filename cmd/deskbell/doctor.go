@@ -97,6 +97,9 @@ func (d *doctor) examine(ctx context.Context, log *slog.Logger) {
 	d.temporal(ctx, c, quiet)
 	for _, smsc := range c.SMSCs {
 		d.link(ctx, "smpp", tenures[config.SMS], func(ctx context.Context) (string, error) { return d.smpp(ctx, smsc) })
+		if !tenures[config.SMS].UpSince.IsZero() {
+			break // the holder has one bind at least, and deskbell_smpp_bound tells them apart
+		}
 	}
 	if slices.Contains(d.roles, config.IM) {
 		d.link(ctx, "xmpp", tenures[config.IM], func(ctx context.Context) (string, error) { return d.xmpp(ctx, c, people) })
