@@ -1,5 +1,5 @@
 // Package sms is the SMS gateway: an SMPP 3.4 session, a supervisor that keeps
-// it bound, and what turns short messages into gateway messages and back. The
+// it bound, a router over several SMSCs, and what turns short messages into gateway messages and back. The
 // octets are go-smpp's; the session is ours, because a message may be
 // acknowledged only after it was kept and only on the link it came on. The
 // development SMSC uses the same framing from the other side. The package must
