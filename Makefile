@@ -35,6 +35,7 @@ bench: deps build ## lives of tickets per second, beside a bare workflow; CPU, l
 soak: deps-test build ## every fault in full length under traffic, then the auditor
 	DESKBELL_SOAK=1 go test -count 1 -timeout 60m -v -run 'TestFaults|TestServe' ./e2e
 	DESKBELL_SOAK=1 go test -count 1 -timeout 60m -v ./gateway/sms/chaos
+	DESKBELL_SOAK=1 go test -race -count 1 -v -run 'TestChaos' ./gateway/im
 
 deps: ## what the system must provide; installs it where it may
 	@scripts/deps.sh

@@ -299,3 +299,67 @@ func TestProxyIsBypassed(t *testing.T) {
 		t.Errorf("NO_PROXY %q", got)
 	}
 }
+
+// Everything that can end at once ends, over and over, under numbered messages: the
+// connection by reset and in a black hole, the server by kill -9, and the gateway,
+// after which only the inbox knows how far it came. A tenth of it in an ordinary run.
+func TestChaos(t *testing.T) {
+	t.Parallel()
+	n, rounds := 200, 1
+	if os.Getenv("DESKBELL_SOAK") != "" {
+		n, rounds = 2000, 10
+	}
+	p := startProsody(t)
+	alice := p.login("alice", "phone")
+	w := newWeather(t, p.addr)
+	d := newDesk(t, p, w.addr())
+	d.timing.request, d.timing.login, d.timing.ping = time.Second, 4*time.Second, 100*time.Millisecond
+	d.run()
+	said := 0
+	say := func(count int) {
+		for range count {
+			alice.say(fmt.Sprint("number ", said))
+			said++
+		}
+		alice.ping() // the server has them
+	}
+	const parts = 6 // of a round: one for each fault, and two while the desk is away
+	part := n/rounds/parts + 1
+	// fault happens to a login that stands, under messages; the next one is awaited.
+	fault := func(happen func()) {
+		before := d.current()
+		say(part / 2)
+		happen()
+		say(part - part/2)
+		d.await("another login", func() bool { now := d.current(); return now != nil && now != before })
+	}
+	for range rounds {
+		fault(w.reset)
+		fault(func() {
+			w.set(true)
+			say(part)
+			w.reset()
+			w.set(false)
+		})
+		fault(func() {
+			p.kill()
+			p.start()
+			alice = p.login("alice", "phone")
+		})
+		fault(func() {
+			d.stop()
+			d.position = position{}
+			say(part)
+			d.run()
+		})
+	}
+	d.message(fmt.Sprint("number ", said-1))
+	d.checkNumbers(said)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t.Logf("%d messages; %d resets, black holes, kills of the server and ends of the gateway each; %d logins; %d kept",
+		said, rounds, len(d.logins)/2+1, len(d.kept))
+	if len(d.logins) < 2*4*rounds {
+		t.Errorf("logins %v: the weather was too good for this test", d.logins)
+	}
+}
