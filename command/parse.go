@@ -471,7 +471,7 @@ func (t *tokens) rest(i int) string {
 
 // tokenize splits a body at white space.
 func tokenize(body string) tokens {
-	t := tokens{body: body}
+	t := tokens{body: body, list: make([]token, 0, min(maxTokens, 1+strings.Count(body, " ")))}
 	for at := 0; ; {
 		start := strings.IndexFunc(body[at:], notSpace)
 		if start < 0 {

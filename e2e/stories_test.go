@@ -53,6 +53,7 @@ func TestStories(t *testing.T) {
 		{"what managers see", managers},
 		{"the command line", commandLine},
 		{"strangers", strangers},
+		{"tickets as people write them", unharmed},
 		{"idempotent submission", idempotency},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.tell(t, desk.Story(t)) })
