@@ -40,7 +40,7 @@ func OnCall(rota []Rotation, overrides []Override, people []Person, group string
 		if group != "" && r.Group != "" && r.Group != group {
 			continue
 		}
-		line, next := r.line(at)
+		line, _, next := r.line(at)
 		soonest(next)
 		for i, id := range line {
 			line[i] = stand(id, r, overrides, at)
@@ -81,7 +81,7 @@ func longest(lines [][]string) int {
 
 // onTurn returns whose shift it is; ok is false before the rotation starts.
 func (r Rotation) onTurn(overrides []Override, at time.Time) (id string, ok bool) {
-	line, _ := r.line(at)
+	line, _, _ := r.line(at)
 	if len(line) == 0 {
 		return "", false
 	}
@@ -89,15 +89,16 @@ func (r Rotation) onTurn(overrides []Override, at time.Time) (id string, ok bool
 }
 
 // line returns the rotation's people, the one whose turn it is first, and the
-// next hand-over. Before the start there is no line and the start is next.
-func (r Rotation) line(at time.Time) (line []string, next time.Time) {
+// hand-overs before and after. Before the start there is no line and the start is
+// next.
+func (r Rotation) line(at time.Time) (line []string, begin, next time.Time) {
 	hours, err := r.hours()
 	zone, zerr := time.LoadLocation(r.Zone)
 	if err != nil || zerr != nil || len(r.People) == 0 {
-		return nil, time.Time{}
+		return nil, time.Time{}, time.Time{}
 	}
 	if at.Before(r.Start) {
-		return nil, r.Start
+		return nil, time.Time{}, r.Start
 	}
 	// Hand-overs keep their time on the wall: they are counted on the local
 	// calendar, which normalises, and not by adding hours to an instant.
@@ -117,7 +118,7 @@ func (r Rotation) line(at time.Time) (line []string, next time.Time) {
 		shift--
 	}
 	turn := shift % len(r.People)
-	return slices.Concat(r.People[turn:], r.People[:turn]), handOver(shift + 1)
+	return slices.Concat(r.People[turn:], r.People[:turn]), handOver(shift), handOver(shift + 1)
 }
 
 // hours is the length of a shift on the wall clock.

@@ -185,7 +185,7 @@ func TestHandOverKeepsItsTimeOnTheWall(t *testing.T) {
 	r := Rotation{Zone: "America/New_York", Every: "12h", Start: time.Date(2026, 1, 1, 9, 30, 0, 0, zone), People: []string{"a", "b"}}
 	now := r.Start
 	for range 800 {
-		_, until := r.line(now)
+		_, _, until := r.line(now)
 		if clock := fmt.Sprint(until.In(zone).Format("15:04")); clock != "09:30" && clock != "21:30" {
 			t.Fatalf("hand-over at %v", until.In(zone))
 		}

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -17,9 +20,15 @@ type rotaCmd struct {
 	Override overrideCmd `cmd:"" help:"Have one person stand in for another."`
 }
 
-type rotaShowCmd struct{}
+type rotaShowCmd struct {
+	Days int    `help:"Show the shifts of so many days, and the holes in them."`
+	ICal string `name:"ical" placeholder:"PERSON" help:"Print this person's shifts as iCalendar; 90 days unless --days says otherwise."`
+}
 
-func (rotaShowCmd) Run(ctx context.Context, log *slog.Logger) error {
+// icalDays is how far a calendar looks ahead: a quarter, which people plan for.
+const icalDays = 90
+
+func (c rotaShowCmd) Run(ctx context.Context, log *slog.Logger) error {
 	s, err := database(ctx, log)
 	if err != nil {
 		return err
@@ -33,6 +42,23 @@ func (rotaShowCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if c.Days > 0 || c.ICal != "" {
+		members, err := s.Members(ctx)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		shifts := roster.Shifts(rota, overrides, members, now, now.AddDate(0, 0, cmp.Or(c.Days, icalDays)))
+		if c.ICal == "" {
+			return printShifts(shifts)
+		}
+		if _, err := s.Person(ctx, c.ICal); err != nil {
+			return fmt.Errorf("person %q: %w", c.ICal, err)
+		}
+		shifts = slices.DeleteFunc(shifts, func(s roster.Shift) bool { return s.Person != c.ICal })
+		fmt.Print(roster.Calendar(shifts, now))
+		return nil
+	}
 	chain, until := roster.OnCall(rota, overrides, people, "", time.Now())
 	for i, id := range chain {
 		fmt.Printf("%d. %s\n", i+1, id)
@@ -41,6 +67,23 @@ func (rotaShowCmd) Run(ctx context.Context, log *slog.Logger) error {
 		fmt.Println("until", until.Local().Format("Mon 2 Jan 15:04"))
 	}
 	return nil
+}
+
+func printShifts(shifts []roster.Shift) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "FROM\tUNTIL\tGROUP\tROTATION\tPERSON\t")
+	for _, s := range shifts {
+		note := ""
+		if s.Instead != "" {
+			note = "for " + s.Instead
+		}
+		if s.Hole != "" {
+			note = strings.TrimSpace(note + " HOLE: " + string(s.Hole))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.From.Local().Format(shiftTime), s.Until.Local().Format(shiftTime),
+			visible(s.Group), visible(s.Rotation), cmp.Or(s.Person, "-"), note)
+	}
+	return w.Flush()
 }
 
 type overrideCmd struct {
