@@ -123,7 +123,7 @@ func (s *Server) receiver() *link {
 func (s *Server) deliver(ctx context.Context, l *link, it *item) {
 	lose := s.faults.loseResponse()
 	if lose {
-		l.losing.Store(true)
+		l.conn.losing.Store(true)
 	}
 	err := s.send(ctx, l, it)
 	if lose {

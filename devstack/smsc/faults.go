@@ -1,9 +1,11 @@
 package smsc
 
 import (
+	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"deskbell/gateway/sms"
@@ -163,6 +165,10 @@ type faultyConn struct {
 	faults *faults
 	once   sync.Once
 	closed chan struct{}
+	// losing says that an answer is about to be lost. Nothing but deliveries goes out
+	// meanwhile: an answer of ours to what came after it would tell the helpdesk that
+	// we have it.
+	losing atomic.Bool
 }
 
 func newFaultyConn(conn net.Conn, f *faults) *faultyConn {
@@ -185,7 +191,25 @@ func (c *faultyConn) Write(b []byte) (int, error) {
 	if c.faults.isSilent() {
 		return len(b), nil
 	}
+	if c.losing.Load() {
+		if _, err := c.Conn.Write(deliveries(b)); err != nil {
+			return 0, err
+		}
+		return len(b), nil
+	}
 	return c.Conn.Write(b)
+}
+
+// deliveries returns the deliver_sm among whole frames.
+func deliveries(frames []byte) (out []byte) {
+	for len(frames) >= pdu.HeaderLen {
+		frame := frames[:binary.BigEndian.Uint32(frames)]
+		if pdu.ID(binary.BigEndian.Uint32(frame[4:])) == pdu.DeliverSMID {
+			out = append(out, frame...)
+		}
+		frames = frames[len(frame):]
+	}
+	return out
 }
 
 func (c *faultyConn) Close() error {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"regexp"
-	"sync/atomic"
 	"time"
 
 	"deskbell/gateway/sms"
@@ -23,9 +22,6 @@ type link struct {
 	sends    bool // may submit
 	receives bool // is delivered to
 	inFlight int  // deliveries without an answer
-	// losing says that an answer is about to be lost: what comes after it on this
-	// link must not be answered, or the helpdesk would know that we have it.
-	losing atomic.Bool
 }
 
 // number is what a phone's or a sender's address may look like: international,
@@ -119,9 +115,6 @@ func (s *Server) allLinks() []*link {
 }
 
 func (s *Server) handle(l *link, p sms.PDU) {
-	if l.losing.Load() {
-		return
-	}
 	switch p.ID {
 	case pdu.BindTransceiverID, pdu.BindReceiverID, pdu.BindTransmitterID:
 		s.bind(l, p)
