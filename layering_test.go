@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"notice":       {"ticket"},
 	"config":       {"policy", "roster"},
 	"activities":   {"ticket", "roster", "notice", "policy"},
+	"rehearsal":    {"ticket", "roster", "policy", "activities"},
 	"store":        {"ticket", "roster", "policy", "gateway"},
 	"workflows":    {"ticket", "activities", "notice"},                                                                 // notice is pure: cards and summaries
 	"desk":         {"ticket", "roster", "policy", "command", "notice", "gateway", "store", "activities", "workflows"}, // docs/adr/0001
@@ -191,6 +192,9 @@ func TestLayeringRules(t *testing.T) {
 		{"workflows", "net", true},
 		{"workflows", "go.temporal.io/sdk/workflow", false},
 		{"activities", "deskbell/workflows", true},
+		{"rehearsal", "deskbell/activities", false},
+		{"rehearsal", "deskbell/store", true},
+		{"rehearsal", "go.temporal.io/sdk/workflow", true},
 		{"activities", "deskbell/gateway/sms", true},
 		{"api", "go.temporal.io/api/serviceerror", true},
 		{"api", "github.com/jackc/pgx/v5/pgxpool", true},

@@ -19,22 +19,23 @@ import (
 type cli struct {
 	Verbose bool `short:"v" help:"Log what happens, not only what goes wrong."`
 
-	Dev     devCmd     `cmd:"" help:"Run everything, with embedded servers and a demo desk."`
-	Serve   serveCmd   `cmd:"" help:"Run roles against the servers that the environment names."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database's schema up to date."`
-	Doctor  doctorCmd  `cmd:"" help:"Check everything that the roles need, and say what to do."`
-	Replay  replayCmd  `cmd:"" help:"Replay the histories of open tickets with this program, before an upgrade."`
-	Healthy healthyCmd `cmd:"" help:"Ask the deskbell on this machine whether it is healthy; for containers."`
-	Smsc    smscCmd    `cmd:"" help:"Run the development SMSC with its page of phones by itself."`
-	Submit  submitCmd  `cmd:"" help:"Submit a ticket."`
-	List    listCmd    `cmd:"" help:"List tickets."`
-	Show    showCmd    `cmd:"" help:"Show a ticket and what happened to it."`
-	Say     sayCmd     `cmd:"" help:"Say something as a person, as if it came by text message, and print the answer."`
-	People  peopleCmd  `cmd:"" help:"List people, or import a file of them."`
-	Rota    rotaCmd    `cmd:"" help:"Show who is on call, or have somebody stand in."`
-	Policy  policyCmd  `cmd:"" help:"Check a policy."`
-	Token   tokenCmd   `cmd:"" help:"Make an API token for a person."`
-	Bench   struct {
+	Dev      devCmd      `cmd:"" help:"Run everything, with embedded servers and a demo desk."`
+	Serve    serveCmd    `cmd:"" help:"Run roles against the servers that the environment names."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date."`
+	Doctor   doctorCmd   `cmd:"" help:"Check everything that the roles need, and say what to do."`
+	Replay   replayCmd   `cmd:"" help:"Replay the histories of open tickets with this program, before an upgrade."`
+	Healthy  healthyCmd  `cmd:"" help:"Ask the deskbell on this machine whether it is healthy; for containers."`
+	Smsc     smscCmd     `cmd:"" help:"Run the development SMSC with its page of phones by itself."`
+	Submit   submitCmd   `cmd:"" help:"Submit a ticket."`
+	List     listCmd     `cmd:"" help:"List tickets."`
+	Show     showCmd     `cmd:"" help:"Show a ticket and what happened to it."`
+	Say      sayCmd      `cmd:"" help:"Say something as a person, as if it came by text message, and print the answer."`
+	People   peopleCmd   `cmd:"" help:"List people, or import a file of them."`
+	Rota     rotaCmd     `cmd:"" help:"Show who is on call, or have somebody stand in."`
+	Rehearse rehearseCmd `cmd:"" help:"Show who would be asked and called, and when, if nobody took a ticket."`
+	Policy   policyCmd   `cmd:"" help:"Check a policy."`
+	Token    tokenCmd    `cmd:"" help:"Make an API token for a person."`
+	Bench    struct {
 		Tickets benchCmd    `cmd:"" default:"withargs" help:"Whole lives of tickets over the real wires, beside a bare workflow."`
 		SMS     benchSMSCmd `cmd:"" help:"The SMPP session beside the bare codec, and messages in with their commit."`
 	} `cmd:"" help:"Measure."`
