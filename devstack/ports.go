@@ -129,7 +129,7 @@ func (p *Ports) awaitFree(port int) bool {
 // choosePort returns the port asked for if it is free, any free one for 0.
 func choosePort(name Port, port int) (int, error) {
 	if port == 0 {
-		return freePort(), nil
+		return FreePort(), nil
 	}
 	if !portFree(port) {
 		return 0, &PortTakenError{Name: name.String(), Port: port}
@@ -137,7 +137,9 @@ func choosePort(name Port, port int) (int, error) {
 	return port, nil
 }
 
-func freePort() int {
+// FreePort returns a port of this machine that nobody listens on, below the range that
+// systems take for outgoing connections.
+func FreePort() int {
 	for {
 		if port := randomPort(); portFree(port) {
 			return port

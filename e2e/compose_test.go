@@ -154,8 +154,8 @@ func composed(t *testing.T, s *servers) {
 		t.Fatal(err)
 	}
 	apart.ready.DatabaseURL = s.postgres.URL("composed")
-	apart.ready.SMPP = freeAddress(t)
-	phones := freeAddress(t)
+	apart.ready.SMPP = freeAddress()
+	phones := freeAddress()
 	apart.ready.Phones = "http://" + phones
 	files := map[string]string{
 		"database_url": apart.ready.DatabaseURL, "smpp_password": smppPassword, "xmpp_password": deskPassword, "token_key": strings.Repeat("k", 40) + "\n",
@@ -193,7 +193,7 @@ func composed(t *testing.T, s *servers) {
 	}
 	resolve := func(name string) (env, args []string) {
 		sv := c.Services[name]
-		listens[name] = freeAddress(t)
+		listens[name] = freeAddress()
 		for _, variable := range slices.Sorted(maps.Keys(sv.Environment)) {
 			if value := sv.Environment[variable]; value != nil {
 				env = append(env, variable+"="+translate(name, sv, *value))

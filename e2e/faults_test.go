@@ -275,7 +275,7 @@ func TestFaults(t *testing.T) {
 	s, enginePostgres := startApart(t, network)
 	env := append(s.environment(), "DESKBELL_TEST_CLOCK=1")
 	s.mustRun(env, "migrate")
-	address := freeAddress(t)
+	address := freeAddress()
 	env = append(env, "DESKBELL_HTTP_ADDR="+address)
 	process := s.start("desk", env, "-v", "serve")
 	desk := s.desk(t, env, address)

@@ -61,7 +61,7 @@ func restored(t *testing.T, s *servers) {
 		t.Errorf("replay says %q", said)
 	}
 	again.mustRun(env, "migrate")
-	address := freeAddress(t)
+	address := freeAddress()
 	again.start("all", append(env, "DESKBELL_HTTP_ADDR="+address), "-v", "serve")
 	desk := again.desk(t, env, address).with(t)
 

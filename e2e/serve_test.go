@@ -262,14 +262,8 @@ func (d *Desk) holder(channel, former string) (holder string) {
 	return holder
 }
 
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+func freeAddress() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(devstack.FreePort()))
 }
 
 // runs tells whether a lease's holder, HOST-PID-ID, is this process.
@@ -290,7 +284,7 @@ func TestServe(t *testing.T) {
 	f.double("sms")
 	f.double("im")
 	f.double("tickets")
-	f.apis = [2]string{freeAddress(t), freeAddress(t)}
+	f.apis = [2]string{freeAddress(), freeAddress()}
 	f.roles["api"] = []*role{f.api(0), f.api(1)}
 	desk := s.desk(t, env, f.apis[0])
 	t.Run("doctor of a running desk", func(t *testing.T) { examine(t, s, env, true, "ok smpp up since", "ok xmpp up since") })
@@ -578,7 +572,7 @@ func (f *fleet) drained(t *testing.T, desk *Desk) {
 // engineless starts a desk whose engine is away: it binds, takes in what comes, and
 // ends in order all the same.
 func engineless(t *testing.T, s *servers, desk *Desk, env []string) {
-	address := freeAddress(t)
+	address := freeAddress()
 	began := time.Now()
 	r := s.start("engineless", append(slices.Clone(env), "TEMPORAL_ADDRESS=127.0.0.1:1", "DESKBELL_HTTP_ADDR="+address), "-v", "serve")
 	desk.HTTP = "http://" + address
