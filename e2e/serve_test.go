@@ -498,8 +498,10 @@ func (f *fleet) killed(t *testing.T, desk *Desk) {
 	}
 	for round := range howSevere().rounds {
 		api := round % len(f.apis)
-		desk.HTTP = "http://" + f.apis[api]
-		desk.answers()
+		for _, i := range []int{1 - api, api} { // the other is back from its last round
+			desk.HTTP = "http://" + f.apis[i]
+			desk.answers()
+		}
 		traffic(desk, 16, map[int]func(){
 			2:  take("sms"),
 			6:  take("im"),
