@@ -177,7 +177,9 @@ func page(l ticket.Lookup, chain []string, members []roster.Member) []ticket.Par
 	case "oncall":
 		candidates = chain
 	case "next":
-		candidates = chain[slices.Index(chain, l.Paged)+1:]
+		// The shift may have changed since the last call: whoever is first now and was
+		// not called yet is next, and not only who comes after the one called last.
+		candidates = slices.DeleteFunc(slices.Clone(chain), func(id string) bool { return id == l.Paged || slices.Contains(l.Called, id) })
 	case "again":
 		candidates = []string{l.Paged}
 	case "manager":

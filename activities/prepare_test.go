@@ -143,7 +143,7 @@ func TestPreparePage(t *testing.T) {
 	rotated := func() *directory { d := cast(); d.rota = week; return d }
 	tests := map[string]struct {
 		directory   *directory
-		page, paged string
+		page, paged string // who was called, the last first
 		want        string
 	}{
 		"on call":                               {cast(), "oncall", "", "dana/sms"},
@@ -153,7 +153,8 @@ func TestPreparePage(t *testing.T) {
 		"unless there in IM":                    {cast().with("dana", there).with("dana", stopped), "oncall", "", "dana/im"},
 		"next":                                  {cast(), "next", "dana", "sam/sms"},
 		"next by the rota":                      {rotated(), "next", "sam", "dana/sms"},
-		"next after the last is nobody":         {cast(), "next", "sam", ""},
+		"next after the last is nobody":         {cast(), "next", "sam dana", ""},
+		"next is who has the shift now":         {rotated(), "next", "dana", "sam/sms"},
 		"next after who left the rota":          {cast(), "next", "meg", "dana/sms"},
 		"next passes over too":                  {cast().with("sam", gone), "next", "dana", ""},
 		"again":                                 {cast(), "again", "dana", "dana/sms"},
@@ -169,7 +170,10 @@ func TestPreparePage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := &activities.Tickets{Directory: test.directory, Policy: policy.Default()}
-			l := ticket.Lookup{Number: 142, Priority: ticket.P1, Requester: "ann", At: noon, Page: test.page, Paged: test.paged}
+			l := ticket.Lookup{Number: 142, Priority: ticket.P1, Requester: "ann", At: noon, Page: test.page, Called: strings.Fields(test.paged)}
+			if len(l.Called) > 0 {
+				l.Paged = l.Called[0]
+			}
 			f, err := a.Prepare(t.Context(), activities.PrepareInput{Lookup: l, Now: noon})
 			if err != nil {
 				t.Fatal(err)

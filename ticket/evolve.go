@@ -203,9 +203,14 @@ func (t *Ticket) decline(e Event) {
 }
 
 func (t *Ticket) page(e Event) {
+	before := t.Pages
 	for _, p := range e.To {
 		earlier := func(old Page) bool { return old.To.ID == p.ID && old.To.Via == p.Via }
-		t.Pages = append(slices.DeleteFunc(slices.Clone(t.Pages), earlier), Page{To: p, At: e.At, Step: e.Step + 1})
+		step := e.Step + 1
+		if i := slices.IndexFunc(before, func(old Page) bool { return old.To.ID == p.ID }); i >= 0 && e.Kind == PagedAgain {
+			step = before[i].Step
+		}
+		t.Pages = append(slices.DeleteFunc(slices.Clone(t.Pages), earlier), Page{To: p, At: e.At, Step: step})
 	}
 	t.clear(RepeatAlarm)
 	if e.Kind == Escalated {

@@ -17,11 +17,12 @@ type Lookup struct {
 	// Wave is how many people to ask; zero for none.
 	Wave   int     `json:"wave,omitempty"`
 	Offers []Offer `json:"offers,omitempty"`
-	// Page is whom to call: "oncall", "next" (after Paged), "manager", "again"
-	// (Paged once more), or empty.
-	Page  string `json:"page,omitempty"`
-	Paged string `json:"paged,omitempty"`
-	Spans []Span `json:"spans,omitempty"`
+	// Page is whom to call: "oncall", "next" (the first who was not Called), "manager",
+	// "again" (Paged once more), or empty.
+	Page   string   `json:"page,omitempty"`
+	Paged  string   `json:"paged,omitempty"`
+	Called []string `json:"called,omitempty"` // who was called since the chain began
+	Spans  []Span   `json:"spans,omitempty"`
 	// Office says that spans count office hours only.
 	Office bool `json:"office,omitempty"`
 }
@@ -81,7 +82,7 @@ func (t Ticket) Lookup(now time.Time) (l Lookup, ok bool) {
 		return Lookup{}, false
 	}
 	if n := len(t.Pages); n > 0 {
-		l.Paged = t.Pages[n-1].To.ID
+		l.Paged, l.Called = t.Pages[n-1].To.ID, t.called()
 	}
 	for _, kind := range l.Alarms {
 		switch kind {
@@ -109,6 +110,22 @@ func (t Ticket) Lookup(now time.Time) (l Lookup, ok bool) {
 		}
 	}
 	return l, true
+}
+
+// called are the people who were called since the chain began last.
+func (t Ticket) called() (ids []string) {
+	var began time.Time
+	for _, p := range t.Pages {
+		if p.Step == 1 {
+			began = p.At
+		}
+	}
+	for _, p := range t.Pages {
+		if !p.At.Before(began) && !slices.Contains(ids, p.To.ID) {
+			ids = append(ids, p.To.ID)
+		}
+	}
+	return ids
 }
 
 // lookupStep asks for the next step: whom it calls and when the one after it is

@@ -35,8 +35,9 @@ func (w *world) answer(l Lookup) Findings {
 	case "oncall":
 		f.Page = w.chain[:min(1, len(w.chain))]
 	case "next":
-		i := w.place(l.Paged) + 1
-		f.Page = w.chain[i:min(i+1, len(w.chain))]
+		if i := slices.IndexFunc(w.chain, func(p Party) bool { return !slices.Contains(l.Called, p.ID) }); i >= 0 {
+			f.Page = w.chain[i : i+1]
+		}
 	case "again":
 		for _, p := range slices.Concat(w.chain, w.managers) {
 			if p.ID == l.Paged {
@@ -47,10 +48,6 @@ func (w *world) answer(l Lookup) Findings {
 		f.Page = w.managers
 	}
 	return f
-}
-
-func (w *world) place(id string) int {
-	return slices.IndexFunc(w.chain, func(p Party) bool { return p.ID == id })
 }
 
 func (w *world) wave(l Lookup) (wave []Party, reminder bool) {

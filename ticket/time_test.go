@@ -43,6 +43,21 @@ func TestWholeChainSilent(t *testing.T) {
 	}
 }
 
+func TestShiftChangesWithinTheChain(t *testing.T) {
+	t.Parallel()
+	s := simulate(t, desk(), opening()).until(at(21 * time.Minute))
+	s.chain = []Party{sam, dana}
+	s.until(at(71 * time.Minute))
+	same(t, []string{
+		"15m0s sms dana page", "20m0s sms dana page",
+		"25m0s sms sam page", "30m0s sms sam page", "35m0s sms sam page",
+		"40m0s sms meg mgr_nobody",
+		"45m0s sms sam page", "50m0s sms sam page",
+		"55m0s sms dana page", "1h0m0s sms dana page", "1h5m0s sms dana page",
+		"1h10m0s sms meg mgr_nobody",
+	}, s.lines("page", "mgr_nobody"))
+}
+
 func TestWakingLate(t *testing.T) {
 	t.Parallel()
 	s := simulate(t, desk(), opening())

@@ -109,6 +109,7 @@ func TestNothingIsLost(t *testing.T) {
 	}
 	d := start(t)
 	d.startChild()
+	defer d.stopChild()
 
 	var traffic sync.WaitGroup
 	const senders = 10
@@ -123,10 +124,7 @@ func TestNothingIsLost(t *testing.T) {
 
 	for kill := range kills {
 		d.weather(each, kill%len(d.smscs))
-		if err := d.child.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = d.child.Wait()
+		d.stopChild()
 		if kill%2 == 0 {
 			if err := d.postgres.Kill(); err != nil {
 				t.Fatal(err)
@@ -201,6 +199,12 @@ func (d *desk) startChild() {
 	if err := d.child.Start(); err != nil {
 		d.t.Fatal(err)
 	}
+}
+
+// stopChild kills the gateway and waits until it is gone, and has said its last word.
+func (d *desk) stopChild() {
+	_ = d.child.Process.Kill()
+	_ = d.child.Wait()
 }
 
 // weather brings everything once, to one SMSC after the other.
