@@ -65,6 +65,7 @@ func (d *Desk) tidy() {
 			d.Act(who, verb, n, nil)
 		}
 	}
+	d.Settle() // what a chat did not get before its end waits for the next one
 	for _, p := range d.persons {
 		p.Leave()
 	}
