@@ -221,6 +221,31 @@ func TestALongBacklog(t *testing.T) {
 	}
 }
 
+// An offer that waits for company and will not leave, because somebody took its
+// ticket, keeps the next one from nobody.
+func TestAStaleOfferKeepsNoOtherWaiting(t *testing.T) {
+	t.Parallel()
+	s, clk := open(t)
+	desk(t, s)
+	offer := func(key string) ticket.Ticket {
+		about := submit(t, s, key)
+		o := text(key)
+		o.Reason, o.Ticket = "offer", about.Number
+		write(t, s, o)
+		return about
+	}
+	offer("first")
+	settle(t, s, take(t, s)[0].ID, gateway.Outcome{State: gateway.Sent})
+	taken := offer("stale")
+	taken.Version, taken.Status, taken.Assignee = 2, ticket.Assigned, ticket.Party{ID: "ann"}
+	must(t, s.Project(t.Context(), store.Projection{Ticket: taken}))
+	clk.pass(time.Minute)
+	offer("next")
+	if diff := cmp.Diff([]string{"next"}, keys(take(t, s))); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTakeDiscardsWhatIsNotWanted(t *testing.T) {
 	t.Parallel()
 	s, clk := open(t)

@@ -1,10 +1,12 @@
 -- name: InsertDelivery :batchone
 -- An offer leaves at once when the person got none lately, else together with the
--- next ones; one that would not live so long is not kept.
+-- next ones; one that would not live so long is not kept. One of a ticket that was
+-- taken meanwhile will never leave, and keeps no other waiting.
 WITH before AS (
     SELECT max(d.not_before) AS last FROM deliveries d
     WHERE @is_offer::boolean AND d.person = @person::text AND d.channel = @channel::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
         AND d.state <> 'cancelled' AND d.not_before > @lately::timestamptz AND d.key <> @key::text
+        AND NOT (d.state = 'due' AND EXISTS (SELECT FROM tickets t WHERE t.number = d.ticket AND t.status <> 'new'))
 ), company AS (
     SELECT CASE WHEN b.last > @not_before::timestamptz THEN b.last ELSE b.last + @bundle_for::interval END AS leaves FROM before b
 ), written AS (

@@ -22,6 +22,7 @@ WITH before AS (
     SELECT max(d.not_before) AS last FROM deliveries d
     WHERE $1::boolean AND d.person = $2::text AND d.channel = $3::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
         AND d.state <> 'cancelled' AND d.not_before > $4::timestamptz AND d.key <> $5::text
+        AND NOT (d.state = 'due' AND EXISTS (SELECT FROM tickets t WHERE t.number = d.ticket AND t.status <> 'new'))
 ), company AS (
     SELECT CASE WHEN b.last > $6::timestamptz THEN b.last ELSE b.last + $7::interval END AS leaves FROM before b
 ), written AS (
@@ -69,7 +70,8 @@ type InsertDeliveryRow struct {
 }
 
 // An offer leaves at once when the person got none lately, else together with the
-// next ones; one that would not live so long is not kept.
+// next ones; one that would not live so long is not kept. One of a ticket that was
+// taken meanwhile will never leave, and keeps no other waiting.
 func (q *Queries) InsertDelivery(ctx context.Context, arg []InsertDeliveryParams) *InsertDeliveryBatchResults {
 	batch := &pgx.Batch{}
 	for _, a := range arg {
