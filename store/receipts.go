@@ -32,8 +32,9 @@ func (s *Store) Receipt(ctx context.Context, r gateway.Receipt) error {
 		if err := q.LockReceived(ctx, db.LockReceivedParams{Channel: channel, Forms: fits}); err != nil {
 			return err
 		}
+		now := s.now()
 		err := q.Receive(ctx, db.ReceiveParams{Channel: channel, Forms: fits, Wire: r.WireID, Norm: fits[0],
-			State: string(r.State), Why: storable(r.Reason), KeptAt: s.now()})
+			State: string(r.State), Why: storable(r.Reason), KeptAt: now, Since: now.Add(-orphansLast)})
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"deskbell/gateway"
 	"deskbell/store"
@@ -224,5 +225,27 @@ func TestFailedAlerts(t *testing.T) {
 	must(t, s.Reported(t.Context(), ids[0]))
 	if diff := cmp.Diff([]string{"receipt says no", "silent page", "expires"}, failed()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestReceiptsOfNothingAreForgotten(t *testing.T) {
+	t.Parallel()
+	s, clk, url := openAt(t)
+	conn := value(pgx.Connect(t.Context(), url))(t)
+	defer conn.Close(t.Context())
+	waiting := func() (wires []string) {
+		rows := value(conn.Query(t.Context(), "SELECT wire FROM orphans ORDER BY id"))(t)
+		return value(pgx.CollectRows(rows, pgx.RowTo[string]))(t)
+	}
+	receive(t, s, "first", gateway.Delivered)
+	clk.pass(23 * time.Hour)
+	receive(t, s, "second", gateway.Delivered)
+	if diff := cmp.Diff([]string{"first", "second"}, waiting()); diff != "" {
+		t.Error("within a day:", diff)
+	}
+	clk.pass(2 * time.Hour)
+	receive(t, s, "third", gateway.Delivered)
+	if diff := cmp.Diff([]string{"second", "third"}, waiting()); diff != "" {
+		t.Error("after a day:", diff)
 	}
 }

@@ -97,7 +97,8 @@ ORDER BY d.id FOR UPDATE;
 -- name: Receive :exec
 -- The best match: as written, then in the order of the forms; of equals the one that
 -- has no receipt yet, then the newest. The first final word on a segment counts.
--- What fits nothing waits for its send to be stored.
+-- What fits nothing waits for its send to be stored; what waits since before @since
+-- waits in vain.
 WITH match AS (
     SELECT s.delivery, s.number FROM segments s
     WHERE s.channel = @channel AND s.norm = ANY (@forms::text[])
@@ -106,6 +107,9 @@ WITH match AS (
 ), kept AS (
     INSERT INTO orphans (channel, wire, norm, state, why, kept_at)
     SELECT @channel, @wire::text, @norm::text, @state::text, @why::text, @kept_at::timestamptz WHERE NOT EXISTS (SELECT FROM match)
+    RETURNING id
+), forgotten AS (
+    DELETE FROM orphans o WHERE o.kept_at < @since AND EXISTS (SELECT FROM kept)
 )
 UPDATE segments SET state = @state, why = @why FROM match m
 WHERE segments.delivery = m.delivery AND segments.number = m.number AND segments.state IN ('sent', 'unknown');
@@ -120,9 +124,6 @@ UPDATE deliveries SET state = worst.state, why = worst.why FROM (
     ORDER BY s.delivery, array_position(ARRAY['failed', 'expired', 'sent', 'unknown', 'delivered'], s.state), s.number
 ) worst
 WHERE worst.delivery = deliveries.id AND deliveries.state <> worst.state;
-
--- name: ForgetOrphans :exec
-DELETE FROM orphans WHERE kept_at < @before;
 
 -- name: FailedAlerts :many
 SELECT id, key, ticket, person, channel, reason, why FROM deliveries

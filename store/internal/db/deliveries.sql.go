@@ -248,15 +248,6 @@ func (q *Queries) FatesOf(ctx context.Context, keys []string) ([]FatesOfRow, err
 	return items, nil
 }
 
-const forgetOrphans = `-- name: ForgetOrphans :exec
-DELETE FROM orphans WHERE kept_at < $1
-`
-
-func (q *Queries) ForgetOrphans(ctx context.Context, before time.Time) error {
-	_, err := q.db.Exec(ctx, forgetOrphans, before)
-	return err
-}
-
 const insertSegment = `-- name: InsertSegment :exec
 WITH taken AS (
     DELETE FROM orphans o
@@ -416,6 +407,9 @@ WITH match AS (
 ), kept AS (
     INSERT INTO orphans (channel, wire, norm, state, why, kept_at)
     SELECT $3, $5::text, $6::text, $1::text, $2::text, $7::timestamptz WHERE NOT EXISTS (SELECT FROM match)
+    RETURNING id
+), forgotten AS (
+    DELETE FROM orphans o WHERE o.kept_at < $8 AND EXISTS (SELECT FROM kept)
 )
 UPDATE segments SET state = $1, why = $2 FROM match m
 WHERE segments.delivery = m.delivery AND segments.number = m.number AND segments.state IN ('sent', 'unknown')
@@ -429,11 +423,13 @@ type ReceiveParams struct {
 	Wire    string
 	Norm    string
 	KeptAt  time.Time
+	Since   time.Time
 }
 
 // The best match: as written, then in the order of the forms; of equals the one that
 // has no receipt yet, then the newest. The first final word on a segment counts.
-// What fits nothing waits for its send to be stored.
+// What fits nothing waits for its send to be stored; what waits since before @since
+// waits in vain.
 func (q *Queries) Receive(ctx context.Context, arg ReceiveParams) error {
 	_, err := q.db.Exec(ctx, receive,
 		arg.State,
@@ -443,6 +439,7 @@ func (q *Queries) Receive(ctx context.Context, arg ReceiveParams) error {
 		arg.Wire,
 		arg.Norm,
 		arg.KeptAt,
+		arg.Since,
 	)
 	return err
 }
