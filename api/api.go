@@ -34,6 +34,16 @@ type Desk interface {
 	Why(ctx context.Context, number int) (desk.WhyView, error)
 	Agents(ctx context.Context) ([]desk.AgentView, error)
 	OnCall(ctx context.Context) (desk.OnCallView, error)
+	Rotations(ctx context.Context) ([]roster.Rotation, error)
+	// SetRotation and RemoveRotation note who did it: by, a person's id.
+	SetRotation(ctx context.Context, r roster.Rotation, by string) error
+	RemoveRotation(ctx context.Context, group, name, by string) error
+	RotaHistory(ctx context.Context) ([]roster.Change, error)
+	// Feed returns the address of a person's shifts; it is made when there is none.
+	Feed(ctx context.Context, person string) (url string, err error)
+	RemoveFeed(ctx context.Context, person string) error
+	// FeedCalendar returns what a feed shows, and a version that changes with it.
+	FeedCalendar(ctx context.Context, token string) (calendar, version string, err error)
 	// Overrides are those that were removed too, the last added first.
 	Overrides(ctx context.Context) ([]roster.RecordedOverride, error)
 	// AddOverride and RemoveOverride note who did it: by, a person's id.
@@ -108,7 +118,7 @@ func routes(cfg Config, d Desk) *gin.Engine {
 	s.ticketRoutes()
 	s.verbRoutes()
 	s.peopleRoutes()
-	s.rotaRoutes()
+	s.rotaRoutes(engine)
 	s.operationRoutes(engine, cfg.Metrics)
 	return engine
 }
@@ -137,10 +147,12 @@ func describe(version string, problems huma.Transformer) huma.Config {
 	}
 }
 
+const nothingHere = "There is nothing at this address."
+
 // elsewhere answers what no route of the API matches.
 func (s *server) elsewhere(c *gin.Context) {
 	if s.pages == nil || isAPI(c.Request.URL.Path) {
-		fail(c, newProblem(http.StatusNotFound, "There is nothing at this address."))
+		fail(c, newProblem(http.StatusNotFound, nothingHere))
 		return
 	}
 	c.Status(http.StatusOK) // gin presets 404

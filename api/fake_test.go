@@ -25,6 +25,8 @@ type fakeDesk struct {
 	done      int                      // commands that reached a ticket
 	fail      error                    // what every call returns, when set
 	overrides []roster.RecordedOverride
+	rota      []roster.Rotation
+	feeds     map[string]string // person by token
 }
 
 type storedRequest struct {
@@ -55,7 +57,7 @@ func newFake() *fakeDesk {
 func (f *fakeDesk) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.overrides = nil
+	f.overrides, f.rota, f.feeds = nil, nil, map[string]string{}
 	f.tickets, f.lines, f.keys, f.commands = nil, map[int][]desk.Line{}, map[string]storedRequest{}, map[string]ticket.Ticket{}
 }
 
@@ -200,6 +202,71 @@ func (f *fakeDesk) OnCall(context.Context) (desk.OnCallView, error) {
 	unlock, err := f.lock()
 	defer unlock()
 	return desk.OnCallView{Until: noon.Add(time.Hour), People: []string{"eve"}}, err
+}
+
+func (f *fakeDesk) Rotations(context.Context) ([]roster.Rotation, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return f.rota, err
+}
+
+func (f *fakeDesk) SetRotation(_ context.Context, r roster.Rotation, _ string) error {
+	unlock, err := f.lock()
+	defer unlock()
+	if field, problem := r.Problem([]roster.Person{people["bob"], people["eve"]}); err == nil && field != "" {
+		err = &desk.InvalidError{Field: field, Problem: problem}
+	}
+	if err == nil {
+		f.rota = append(f.rota, r)
+	}
+	return err
+}
+
+func (f *fakeDesk) RemoveRotation(_ context.Context, group, name, _ string) error {
+	unlock, err := f.lock()
+	defer unlock()
+	i := slices.IndexFunc(f.rota, func(r roster.Rotation) bool { return r.Group == group && r.Name == name })
+	if err != nil || i < 0 {
+		return cmp.Or(err, desk.ErrNotFound)
+	}
+	f.rota = slices.Delete(f.rota, i, i+1)
+	return nil
+}
+
+func (f *fakeDesk) RotaHistory(context.Context) ([]roster.Change, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return []roster.Change{{ID: 1, At: f.now, By: "mia", Group: "it", Name: "primary"}}, err
+}
+
+func (f *fakeDesk) Feed(_ context.Context, person string) (string, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if _, known := people[person]; err != nil || !known {
+		return "", cmp.Or(err, desk.ErrNotFound)
+	}
+	f.feeds["secret-of-"+person] = person
+	return "https://desk.example.org/feeds/secret-of-" + person + ".ics", nil
+}
+
+func (f *fakeDesk) RemoveFeed(_ context.Context, person string) error {
+	unlock, err := f.lock()
+	defer unlock()
+	if _, there := f.feeds["secret-of-"+person]; err != nil || !there {
+		return cmp.Or(err, desk.ErrNotFound)
+	}
+	delete(f.feeds, "secret-of-"+person)
+	return nil
+}
+
+func (f *fakeDesk) FeedCalendar(_ context.Context, token string) (calendar, version string, err error) {
+	unlock, err := f.lock()
+	defer unlock()
+	person, there := f.feeds[token]
+	if err != nil || !there {
+		return "", "", cmp.Or(err, desk.ErrNotFound)
+	}
+	return "BEGIN:VCALENDAR " + person, "1", nil
 }
 
 func (f *fakeDesk) Overrides(context.Context) ([]roster.RecordedOverride, error) {

@@ -44,6 +44,8 @@ func operation(doc *huma.OpenAPI, method, path string) *huma.Operation {
 	switch item := doc.Paths[path]; method {
 	case http.MethodPost:
 		return item.Post
+	case http.MethodPut:
+		return item.Put
 	case http.MethodDelete:
 		return item.Delete
 	default:

@@ -2,6 +2,7 @@ package desk_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func TestOverride(t *testing.T) {
 	for field, change := range map[string]func(*roster.Override){
 		"from":    func(*roster.Override) {}, // there is one already
 		"person":  func(o *roster.Override) { o.Person = "nobody" },
-		"instead": func(o *roster.Override) { o.Instead = "kim" },
+		"instead": func(o *roster.Override) { o.Instead = "ann" },
 		"until":   func(o *roster.Override) { o.Until = o.From },
 	} {
 		o := sick
@@ -51,5 +52,56 @@ func TestOverride(t *testing.T) {
 	list, err := w.desk.Overrides(t.Context())
 	if must(t, err); len(list) != 1 || list[0].AddedBy != "kim" || list[0].RemovedBy != "zoe" {
 		t.Errorf("history: %+v", list)
+	}
+}
+
+// A rotation that a manager changes is in force at once, and a feed shows it: with
+// the same version as long as nothing changed, and nothing after it was revoked.
+func TestRotationAndFeed(t *testing.T) {
+	w := open(t, "")
+	must(t, w.store.Import(t.Context(), roster.File{People: []roster.Person{
+		{ID: "zoe", Name: "Zoe", Roles: roster.Roles{roster.OnCallee}, Phone: "+4930901"},
+		{ID: "kim", Name: "Kim", Roles: roster.Roles{roster.OnCallee}, Phone: "+4930902"}}}))
+	night := roster.Rotation{Name: "night", Zone: "Europe/Berlin", Start: morning.Truncate(time.Hour), Every: "day", People: []string{"zoe", "kim"}}
+	must(t, w.desk.SetRotation(t.Context(), night, "kim"))
+	url, err := w.desk.Feed(t.Context(), "zoe")
+	must(t, err)
+	if again, err := w.desk.Feed(t.Context(), "zoe"); err != nil || again != url {
+		t.Errorf("asked again: %s %v, want %s", again, err, url)
+	}
+	token := strings.TrimSuffix(url[strings.LastIndex(url, "/")+1:], ".ics")
+	shows := func() (calendar, version string) {
+		t.Helper()
+		calendar, version, err := w.desk.FeedCalendar(t.Context(), token)
+		must(t, err)
+		return calendar, version
+	}
+	calendar, version := shows()
+	if n := strings.Count(calendar, "X-DESKBELL-PERSON:zoe\r\n"); n != 45 || strings.Contains(calendar, "kim") {
+		t.Errorf("%d shifts of zoe in\n%s", n, calendar)
+	}
+	w.clock.pass(time.Hour)
+	if _, later := shows(); later != version {
+		t.Error("the version changed by itself")
+	}
+	night.People = []string{"kim", "zoe"}
+	must(t, w.desk.SetRotation(t.Context(), night, "kim"))
+	if _, changed := shows(); changed == version {
+		t.Error("the version is that of the old rotation")
+	}
+	view, err := w.desk.OnCall(t.Context())
+	if must(t, err); view.People[0] != "kim" {
+		t.Errorf("on call: %v", view.People)
+	}
+	must(t, w.desk.RemoveFeed(t.Context(), "zoe"))
+	if _, _, err := w.desk.FeedCalendar(t.Context(), token); !errors.Is(err, desk.ErrNotFound) {
+		t.Errorf("a revoked feed: %v", err)
+	}
+	night.People = []string{"nobody"}
+	if wrong, ok := errors.AsType[*desk.InvalidError](w.desk.SetRotation(t.Context(), night, "kim")); !ok || wrong.Field != "people" {
+		t.Errorf("a rotation of nobody: %v", wrong)
+	}
+	if _, err := w.desk.Feed(t.Context(), "ann"); err == nil {
+		t.Error("a requester has a feed")
 	}
 }

@@ -101,26 +101,70 @@ func allRoles() []Role { return []Role{Requester, Agent, OnCallee, Manager, Admi
 
 func (r Rotation) problems(people []Person) []string {
 	var out []string
-	if r.Name == "" {
-		out = append(out, "name is missing: give it one")
+	for _, p := range r.mistakes(people) {
+		out = append(out, p.what)
 	}
-	if _, err := r.hours(); err != nil {
-		out = append(out, err.Error())
+	return out
+}
+
+// Problem returns the first field of a rotation that is wrong, and what to write
+// there; both are empty when it is right.
+func (r Rotation) Problem(people []Person) (field, problem string) {
+	if list := r.mistakes(people); len(list) > 0 {
+		return list[0].field, list[0].what
+	}
+	return "", ""
+}
+
+type mistake struct{ field, what string }
+
+func (r Rotation) mistakes(people []Person) []mistake {
+	var out []mistake
+	add := func(field, format string, args ...any) {
+		out = append(out, mistake{field, fmt.Sprintf(format, args...)})
+	}
+	if strings.TrimSpace(r.Name) == "" {
+		add("name", "name is missing: give it one")
 	}
 	// "Local" would mean another zone on every machine.
 	if _, err := time.LoadLocation(r.Zone); err != nil || r.Zone == "Local" {
-		out = append(out, fmt.Sprintf("zone %q is not known: use a name such as Europe/Berlin", r.Zone))
+		add("zone", "zone %q is not known: use a name such as Europe/Berlin", r.Zone)
 	}
-	if r.Start.IsZero() {
-		out = append(out, "start is missing: give the first hand-over, such as 2026-01-05T08:00:00+01:00")
+	if len(r.Shifts) > 0 {
+		r.planMistakes(add)
+	} else {
+		if _, err := parseCadence(r.Every); err != nil {
+			add("every", "%v", err)
+		}
+		if r.Start.IsZero() {
+			add("start", "start is missing: give the first hand-over, such as 2026-01-05T08:00:00+01:00")
+		}
+		if len(r.People) == 0 {
+			add("people", "people is empty: name the ids that take turns")
+		}
 	}
-	if len(r.People) == 0 {
-		out = append(out, "people is empty: name the ids that take turns")
-	}
-	for _, id := range r.People {
-		if !slices.ContainsFunc(people, func(p Person) bool { return p.ID == id }) {
-			out = append(out, fmt.Sprintf("%q is nobody in people: add them or correct the id", id))
+	for _, id := range r.Members() {
+		switch i := slices.IndexFunc(people, func(p Person) bool { return p.ID == id }); {
+		case i < 0:
+			add("people", "%q is nobody in people: add them or correct the id", id)
+		case !people[i].Works():
+			add("people", "%q works on no tickets: give them the role agent, oncall or manager, or leave them out", id)
 		}
 	}
 	return out
+}
+
+func (r Rotation) planMistakes(add func(field, format string, args ...any)) {
+	if r.Every != "" || !r.Start.IsZero() || len(r.People) > 0 {
+		add("shifts", "shifts stand in place of start, every and people: give the one or the other")
+	}
+	for i, s := range r.Shifts {
+		switch {
+		case !s.From.Before(s.Until):
+			add("shifts", "shift %d of %s: until must be later than from", i+1, s.Person)
+		case i > 0 && s.From.Before(r.Shifts[i-1].Until):
+			add("shifts", "shift %d of %s begins %s, before the one of %s is over: give each level a rotation of its own",
+				i+1, s.Person, s.From.Format(time.RFC3339), r.Shifts[i-1].Person)
+		}
+	}
 }

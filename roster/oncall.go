@@ -1,10 +1,7 @@
 package roster
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -44,15 +41,15 @@ func OnCall(rota []Rotation, overrides []Override, people []Person, group string
 		soonest(next)
 		for i, id := range line {
 			line[i] = stand(id, r, overrides, at)
-			if line[i] != id {
-				replaced = append(replaced, id)
-			}
 		}
 		lines = append(lines, line)
 		for _, o := range overrides {
-			if o.Group == "" || o.Group == r.Group {
+			if o.of(r) {
 				soonest(o.From)
 				soonest(o.Until)
+			}
+			if o.covers(r, at) {
+				replaced = append(replaced, o.Instead)
 			}
 		}
 	}
@@ -89,28 +86,23 @@ func (r Rotation) onTurn(overrides []Override, at time.Time) (id string, ok bool
 }
 
 // line returns the rotation's people, the one whose turn it is first, and the
-// hand-overs before and after. Before the start there is no line and the start is
-// next.
+// hand-overs before and after; a zero next means that none is ahead. There is no
+// line while it is nobody's turn: before the start, and between the shifts of a
+// plan.
 func (r Rotation) line(at time.Time) (line []string, begin, next time.Time) {
-	hours, err := r.hours()
-	zone, zerr := time.LoadLocation(r.Zone)
-	if err != nil || zerr != nil || len(r.People) == 0 {
+	if len(r.Shifts) > 0 {
+		return r.planned(at)
+	}
+	zone, err := time.LoadLocation(r.Zone)
+	every, err2 := parseCadence(r.Every)
+	if err != nil || err2 != nil || len(r.People) == 0 {
 		return nil, time.Time{}, time.Time{}
 	}
 	if at.Before(r.Start) {
 		return nil, time.Time{}, r.Start
 	}
-	// Hand-overs keep their time on the wall: they are counted on the local
-	// calendar, which normalises, and not by adding hours to an instant.
-	start := r.Start.In(zone)
-	handOver := func(shift int) time.Time {
-		if shift == 0 {
-			return r.Start
-		}
-		return time.Date(start.Year(), start.Month(), start.Day(), start.Hour()+shift*hours,
-			start.Minute(), start.Second(), start.Nanosecond(), zone)
-	}
-	shift := int(at.Sub(r.Start) / (time.Duration(hours) * time.Hour))
+	handOver := every.handOvers(r.Start, zone)
+	shift := int(at.Sub(r.Start) / every.average())
 	for !handOver(shift + 1).After(at) {
 		shift++
 	}
@@ -119,19 +111,4 @@ func (r Rotation) line(at time.Time) (line []string, begin, next time.Time) {
 	}
 	turn := shift % len(r.People)
 	return slices.Concat(r.People[turn:], r.People[:turn]), handOver(shift), handOver(shift + 1)
-}
-
-// hours is the length of a shift on the wall clock.
-func (r Rotation) hours() (int, error) {
-	switch r.Every {
-	case "week":
-		return 7 * 24, nil
-	case "day":
-		return 24, nil
-	}
-	n, err := strconv.Atoi(strings.TrimSuffix(r.Every, "h"))
-	if err != nil || !strings.HasSuffix(r.Every, "h") || n < 1 || n > 24*366 {
-		return 0, fmt.Errorf(`every %q: use week, day or whole hours such as "12h"`, r.Every)
-	}
-	return n, nil
 }

@@ -141,7 +141,7 @@ func TestHandOverInTheRepeatedHour(t *testing.T) {
 func genRotation(t *rapid.T) Rotation {
 	return Rotation{
 		Zone:   rapid.SampledFrom([]string{"", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"}).Draw(t, "zone"),
-		Every:  rapid.SampledFrom([]string{"week", "day", "5h", "12h", "36h"}).Draw(t, "every"),
+		Every:  rapid.SampledFrom([]string{"week", "day", "5h", "12h", "36h", "08:00, 20:00", "mon 02:30, thu 09:15, sun 01:30"}).Draw(t, "every"),
 		Start:  at("2026-01-01T00:00:00Z").Add(time.Duration(rapid.IntRange(0, 400*24*60).Draw(t, "start")) * time.Minute),
 		People: []string{"a", "b", "c"}[:rapid.IntRange(1, 3).Draw(t, "people")],
 	}

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Override is one person standing in for another for a while.
+// Override is one person standing in for another for a while. Who stands in may
+// be stood in for in turn.
 type Override struct {
 	Group   string    `json:"group,omitempty"` // its rotations only; all when empty
 	Person  string    `json:"person"`          // who stands in
@@ -28,11 +29,11 @@ type RecordedOverride struct {
 
 // Problem returns which field makes a new override pointless or wrong and what to
 // write there; both are empty when it is right.
-func (o Override) Problem(people []Person, rota []Rotation, now time.Time) (field, problem string) {
+func (o Override) Problem(people []Person, rota []Rotation, overrides []Override, now time.Time) (field, problem string) {
 	stands := slices.ContainsFunc(people, func(p Person) bool { return p.ID == o.Person && p.Works() })
-	replaced := slices.ContainsFunc(rota, func(r Rotation) bool {
-		return (o.Group == "" || o.Group == r.Group) && slices.Contains(r.People, o.Instead)
-	})
+	takesTurns := slices.ContainsFunc(rota, func(r Rotation) bool { return o.of(r) && slices.Contains(r.Members(), o.Instead) })
+	standsIn := slices.ContainsFunc(overrides, func(p Override) bool { return p.Person == o.Instead && p.meets(o) })
+	replaced := takesTurns || standsIn
 	switch {
 	case !stands:
 		return "person", fmt.Sprintf("nobody with the id %q works on tickets", o.Person)
@@ -51,23 +52,44 @@ func (o Override) Problem(people []Person, rota []Rotation, now time.Time) (fiel
 }
 
 // Clashes tells whether both name a substitute for one person at one time.
-func (o Override) Clashes(p Override) bool {
-	return o.Instead == p.Instead && (o.Group == p.Group || o.Group == "" || p.Group == "") &&
-		o.From.Before(p.Until) && p.From.Before(o.Until)
+func (o Override) Clashes(p Override) bool { return o.Instead == p.Instead && o.meets(p) }
+
+// meets tells whether both may be in force in one rotation at one time.
+func (o Override) meets(p Override) bool {
+	return (o.Group == p.Group || o.Group == "" || p.Group == "") && o.From.Before(p.Until) && p.From.Before(o.Until)
 }
+
+func (o Override) of(r Rotation) bool { return o.Group == "" || o.Group == r.Group }
 
 func (o Override) covers(r Rotation, at time.Time) bool {
-	return (o.Group == "" || o.Group == r.Group) && !at.Before(o.From) && at.Before(o.Until)
+	return o.of(r) && !at.Before(o.From) && at.Before(o.Until)
 }
 
-// stand returns who does the duty of id in a rotation at a time.
+// stand returns who does the duty of id in a rotation at a time: who stands in, or
+// who stands in for them. Two people who stand in for each other change places.
 func stand(id string, r Rotation, overrides []Override, at time.Time) string {
-	for _, o := range overrides {
-		if o.Instead == id && o.covers(r, at) {
-			return o.Person
+	seen := []string{id}
+	for {
+		i := slices.IndexFunc(overrides, func(o Override) bool { return o.Instead == id && o.covers(r, at) })
+		if i < 0 || slices.Contains(seen, overrides[i].Person) {
+			return id
+		}
+		id = overrides[i].Person
+		seen = append(seen, id)
+	}
+}
+
+// substitutes are all who may come to do the duty of id in a rotation, id first.
+func substitutes(id string, r Rotation, overrides []Override) []string {
+	ids := []string{id}
+	for i := 0; i < len(ids); i++ {
+		for _, o := range overrides {
+			if o.Instead == ids[i] && o.of(r) && !slices.Contains(ids, o.Person) {
+				ids = append(ids, o.Person)
+			}
 		}
 	}
-	return id
+	return ids
 }
 
 // ParseTime reads a time with its offset (RFC 3339) or by the wall clock of a

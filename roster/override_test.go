@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ func TestOverrideProblem(t *testing.T) {
 	t.Parallel()
 	people := append(callees("dana", "sam"), Person{ID: "ann", Roles: Roles{Requester}})
 	rota := []Rotation{{Group: "it", Name: "primary", Every: "week", Start: at("2026-03-02T08:00:00Z"), People: []string{"dana", "sam"}}}
+	standIns := []Override{{Person: "zoe", Instead: "sam", From: at("2026-03-03T06:00:00Z"), Until: at("2026-03-03T12:00:00Z")}}
 	right := Override{Group: "it", Person: "sam", Instead: "dana", From: at("2026-03-03T00:00:00Z"), Until: at("2026-03-04T00:00:00Z")}
 	tests := map[string]struct {
 		change func(*Override)
@@ -24,6 +26,8 @@ func TestOverrideProblem(t *testing.T) {
 		"for who takes no turns":     {func(o *Override) { o.Instead = "ann" }, "instead"},
 		"for who has no turns there": {func(o *Override) { o.Group = "water" }, "instead"},
 		"backwards":                  {func(o *Override) { o.Until = o.From }, "until"},
+		"for who stands in":          {func(o *Override) { o.Person, o.Instead = "dana", "zoe" }, ""},
+		"for who stands in later":    {func(o *Override) { o.Person, o.Instead, o.From = "dana", "zoe", at("2026-03-03T12:00:00Z") }, "instead"},
 		"over":                       {func(o *Override) { o.From, o.Until = at("2026-02-01T00:00:00Z"), at("2026-03-02T09:00:00Z") }, "until"},
 	}
 	for name, tt := range tests {
@@ -31,7 +35,7 @@ func TestOverrideProblem(t *testing.T) {
 			t.Parallel()
 			o := right
 			tt.change(&o)
-			if field, problem := o.Problem(people, rota, at("2026-03-02T09:00:00Z")); field != tt.field || (problem == "") != (field == "") {
+			if field, problem := o.Problem(people, rota, standIns, at("2026-03-02T09:00:00Z")); field != tt.field || (problem == "") != (field == "") {
 				t.Errorf("%q %q, want %q", field, problem, tt.field)
 			}
 		})
@@ -58,6 +62,33 @@ func TestOverridesClash(t *testing.T) {
 		tt.change(&o)
 		if one.Clashes(o) != tt.want || o.Clashes(one) != tt.want {
 			t.Errorf("%s: want %v", name, tt.want)
+		}
+	}
+}
+
+// Who stands in may be stood in for, and so on; two who stand in for each other
+// change places.
+func TestOverridesChain(t *testing.T) {
+	t.Parallel()
+	people := callees("dana", "sam", "kim", "zoe", "lee")
+	rota := []Rotation{{Group: "it", Name: "primary", Every: "week", Start: at("2026-03-02T08:00:00Z"), People: []string{"dana", "sam"}}}
+	over := func(person, instead, from, until string) Override {
+		return Override{Person: person, Instead: instead, From: at("2026-03-03T" + from + ":00Z"), Until: at("2026-03-03T" + until + ":00Z")}
+	}
+	for name, tt := range map[string]struct {
+		overrides []Override
+		want      []string
+		until     string
+	}{
+		"one":                {[]Override{over("zoe", "dana", "09:00", "18:00")}, []string{"zoe", "sam", "kim", "lee"}, "18:00"},
+		"a chain":            {[]Override{over("zoe", "dana", "09:00", "18:00"), over("lee", "zoe", "10:00", "14:00")}, []string{"lee", "sam", "kim"}, "14:00"},
+		"a chain that ended": {[]Override{over("zoe", "dana", "09:00", "18:00"), over("lee", "zoe", "09:00", "12:00")}, []string{"zoe", "sam", "kim", "lee"}, "18:00"},
+		"places changed":     {[]Override{over("sam", "dana", "09:00", "18:00"), over("dana", "sam", "09:00", "18:00")}, []string{"sam", "dana", "kim", "zoe", "lee"}, "18:00"},
+		"a ring":             {[]Override{over("sam", "dana", "09:00", "18:00"), over("kim", "sam", "09:00", "18:00"), over("dana", "kim", "09:00", "18:00")}, []string{"kim", "dana", "zoe", "lee"}, "18:00"},
+	} {
+		chain, until := OnCall(rota, tt.overrides, people, "it", at("2026-03-03T12:00:00Z"))
+		if !slices.Equal(chain, tt.want) || until.UTC().Format("15:04") != tt.until {
+			t.Errorf("%s: %v until %v, want %v until %s", name, chain, until, tt.want, tt.until)
 		}
 	}
 }

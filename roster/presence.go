@@ -66,7 +66,7 @@ func OnDuty(m Member, rota []Rotation, overrides []Override, at time.Time) bool 
 		if turn, ok := r.onTurn(overrides, at); ok && turn == m.ID {
 			return true
 		}
-		named = named || slices.Contains(r.People, m.ID)
+		named = named || slices.Contains(r.Members(), m.ID)
 	}
 	return !named
 }

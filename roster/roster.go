@@ -69,12 +69,32 @@ func (p Person) Is(role Role) bool { return slices.Contains(p.Roles, role) }
 // Works tells whether the person may take tickets and work on them.
 func (p Person) Works() bool { return p.Is(Agent) || p.Is(OnCallee) || p.Is(Manager) }
 
-// Rotation is a turn of people that hands over at regular times.
+// Rotation is a turn of people that hands over at regular times, or a plan of
+// shifts that were fixed one by one.
 type Rotation struct {
+	Group  string         `json:"group"`
+	Name   string         `json:"name"`
+	Zone   string         `json:"zone"`             // IANA name; UTC when empty
+	Start  time.Time      `json:"start,omitzero"`   // the first hand-over
+	Every  string         `json:"every,omitempty"`  // "week", "day", hours such as "12h", or times such as "mon 08:00, fri 17:00"
+	People []string       `json:"people,omitempty"` // ids, in turn
+	Shifts []PlannedShift `json:"shifts,omitempty"` // in place of start, every and people; in order of time
+}
+
+// PlannedShift is one shift of a plan.
+type PlannedShift struct {
+	Person string    `json:"person"` // an id
+	From   time.Time `json:"from"`
+	Until  time.Time `json:"until"` // over at this instant
+}
+
+// Change is what somebody changed about a rotation.
+type Change struct {
+	ID     int64     `json:"id"`
+	At     time.Time `json:"at"`
+	By     string    `json:"by,omitempty"` // a person's id; empty for a people file
 	Group  string    `json:"group"`
 	Name   string    `json:"name"`
-	Zone   string    `json:"zone"`   // IANA name; UTC when empty
-	Start  time.Time `json:"start"`  // the first hand-over
-	Every  string    `json:"every"`  // "week", "day" or Go hours such as "12h"
-	People []string  `json:"people"` // ids, in turn
+	Before *Rotation `json:"before,omitempty"` // nil when it was added
+	After  *Rotation `json:"after,omitempty"`  // nil when it was removed
 }

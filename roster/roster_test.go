@@ -71,12 +71,24 @@ func TestValidate(t *testing.T) {
 		"rota twice":      {func(f *File) { f.Rota = append(f.Rota, f.Rota[0]) }, `rota "primary": the name in group "it" primary is taken`},
 		"rota zone":       {func(f *File) { f.Rota[0].Zone = "Mars" }, `rota "primary": zone "Mars" is not known`},
 		"rota zone Local": {func(f *File) { f.Rota[0].Zone = "Local" }, `zone "Local"`},
-		"rota every":      {func(f *File) { f.Rota[0].Every = "month" }, `every "month": use week, day or whole hours`},
+		"rota every":      {func(f *File) { f.Rota[0].Every = "month" }, `every "month": use week, day, whole hours`},
 		"rota every 0":    {func(f *File) { f.Rota[0].Every = "0h" }, `every "0h"`},
 		"rota every bare": {func(f *File) { f.Rota[0].Every = "12" }, `every "12"`},
 		"rota start":      {func(f *File) { f.Rota[0].Start = time.Time{} }, `start is missing`},
-		"rota nobody":     {func(f *File) { f.Rota[0].People = nil }, `people is empty`},
-		"rota stranger":   {func(f *File) { f.Rota[0].People = []string{"zoe"} }, `rota "primary": "zoe" is nobody in people`},
+		"rota no time":    {func(f *File) { f.Rota[0].Every = "mon 8:00, thursday 17:00" }, `every: "thursday 17:00" is no time`},
+		"rota hasty":      {func(f *File) { f.Rota[0].Every = "mon 00:30, sun 23:45" }, `leave at least an hour`},
+		"rota requester":  {func(f *File) { f.Rota[0].People = []string{"ann"} }, `"ann" works on no tickets`},
+		"plan and turns": {func(f *File) {
+			f.Rota[0].Shifts = []PlannedShift{{"bob", at("2026-03-02T08:00:00Z"), at("2026-03-03T08:00:00Z")}}
+		}, `the one or the other`},
+		"plan backwards": {func(f *File) {
+			f.Rota[0] = Rotation{Name: "p", Shifts: []PlannedShift{{"bob", at("2026-03-02T08:00:00Z"), at("2026-03-02T08:00:00Z")}}}
+		}, `shift 1 of bob: until must be later`},
+		"plan overlaps": {func(f *File) {
+			f.Rota[0] = Rotation{Name: "p", Shifts: []PlannedShift{{"bob", at("2026-03-02T08:00:00Z"), at("2026-03-03T08:00:00Z")}, {"bob", at("2026-03-03T07:00:00Z"), at("2026-03-04T08:00:00Z")}}}
+		}, `shift 2 of bob begins 2026-03-03T07:00:00Z, before the one of bob is over`},
+		"rota nobody":   {func(f *File) { f.Rota[0].People = nil }, `people is empty`},
+		"rota stranger": {func(f *File) { f.Rota[0].People = []string{"zoe"} }, `rota "primary": "zoe" is nobody in people`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +13,7 @@ import (
 type Shift struct {
 	Group    string
 	Rotation string
-	Person   string // empty while the rotation has not begun
+	Person   string // empty while it is nobody's turn
 	Instead  string // whose turn it is, when Person stands in for them
 	From     time.Time
 	Until    time.Time
@@ -25,6 +26,7 @@ type Hole string
 // The holes.
 const (
 	HoleNotBegun Hole = "the rotation has not begun"
+	HoleNobody   Hole = "no shift is planned"
 	HoleUnknown  Hole = "nobody with this id works on tickets"
 	HoleNoPhone  Hole = "no phone that takes texts"
 )
@@ -38,48 +40,66 @@ const (
 func Shifts(rota []Rotation, overrides []Override, members []Member, from, until time.Time) []Shift {
 	var shifts []Shift
 	for _, r := range rota {
-		for at := from; at.Before(until); {
-			line, begin, next := r.line(at)
-			if next.IsZero() {
+		var own []Shift
+		for at := from; at.Before(until); at = own[len(own)-1].Until {
+			s, begin, ok := r.shift(overrides, at)
+			if !ok {
 				break
 			}
-			s := Shift{Group: r.Group, Rotation: r.Name, From: at}
-			if len(line) > 0 {
-				s.From = begin
-				s.Person = stand(line[0], r, overrides, at)
-				if s.Person != line[0] {
-					s.Instead = line[0]
-				}
-				for _, o := range overrides {
-					for _, change := range []time.Time{o.From, o.Until} {
-						switch {
-						case o.Instead != line[0] || o.Group != "" && o.Group != r.Group:
-						case change.After(at) && change.Before(next):
-							next = change
-						case !change.After(at) && change.After(s.From):
-							s.From = change
-						}
-					}
-				}
-			}
-			s.Hole = hole(s.Person, members)
-			s.Until = next
-			if next.After(until) {
+			s.Hole = s.hole(members)
+			if s.Until.IsZero() || s.Until.After(until) {
 				s.Until = until
 			}
-			shifts = append(shifts, s)
-			at = s.Until
+			if last := len(own) - 1; last >= 0 && own[last].Person == s.Person && own[last].Instead == s.Instead && begin.Before(s.From) {
+				own[last].Until = s.Until // an override that changed nothing here
+				continue
+			}
+			own = append(own, s)
 		}
+		shifts = append(shifts, own...)
 	}
 	slices.SortStableFunc(shifts, func(a, b Shift) int { return a.From.Compare(b.From) })
 	return shifts
 }
 
-func hole(id string, members []Member) Hole {
-	if id == "" {
-		return HoleNotBegun
+// shift is what a rotation and its overrides say of a time, up to the next change,
+// and since when the turn lasts; a zero Until means that no change is ahead. ok is
+// false for a rotation that is not valid.
+func (r Rotation) shift(overrides []Override, at time.Time) (s Shift, begin time.Time, ok bool) {
+	line, begin, next := r.line(at)
+	s = Shift{Group: r.Group, Rotation: r.Name, From: at, Until: next}
+	if len(line) == 0 {
+		if len(r.Shifts) > 0 && r.Shifts[0].From.Before(at) {
+			s.Hole = HoleNobody
+		}
+		return s, at, len(r.Shifts) > 0 || !next.IsZero()
 	}
-	i := slices.IndexFunc(members, func(m Member) bool { return m.ID == id })
+	s.From, s.Person = begin, stand(line[0], r, overrides, at)
+	if s.Person != line[0] {
+		s.Instead = line[0]
+	}
+	possible := substitutes(line[0], r, overrides)
+	for _, o := range overrides {
+		if !o.of(r) || !slices.Contains(possible, o.Instead) {
+			continue
+		}
+		for _, change := range []time.Time{o.From, o.Until} {
+			switch {
+			case change.After(at) && change.Before(s.Until):
+				s.Until = change
+			case !change.After(at) && change.After(s.From):
+				s.From = change
+			}
+		}
+	}
+	return s, begin, true
+}
+
+func (s Shift) hole(members []Member) Hole {
+	if s.Person == "" {
+		return cmp.Or(s.Hole, HoleNotBegun)
+	}
+	i := slices.IndexFunc(members, func(m Member) bool { return m.ID == s.Person })
 	switch {
 	case i < 0:
 		return HoleUnknown
@@ -88,6 +108,10 @@ func hole(id string, members []Member) Hole {
 	}
 	return ""
 }
+
+// CalendarPerson is the property in which Calendar says whose shift an event is,
+// by id: the summary is for people.
+const CalendarPerson = "X-DESKBELL-PERSON"
 
 // Calendar writes shifts as iCalendar (RFC 5545), one event each, in UTC. An
 // event keeps its UID from one call to the next while its begin stays.
@@ -111,6 +135,7 @@ func Calendar(shifts []Shift, now time.Time) string {
 		line("DTSTART:%s", s.From.UTC().Format(utc))
 		line("DTEND:%s", s.Until.UTC().Format(utc))
 		line("SUMMARY:%s", icalText(title))
+		line("%s:%s", CalendarPerson, icalText(s.Person))
 		line("END:VEVENT")
 	}
 	line("END:VCALENDAR")

@@ -59,6 +59,26 @@ primary gone for dana 30 06:00 - 31 00:00 HOLE nobody with this id works on tick
 		"not begun": {[]Rotation{{Name: "late", Every: "week", Start: at("2026-03-30T00:00:00Z"), People: []string{"dana"}}}, nil, reachable("dana"), `
 late  28 07:00 - 30 00:00 HOLE the rotation has not begun
 late dana 30 00:00 - 31 00:00`},
+		"a chain of overrides, and one that changes nothing": {[]Rotation{daily}, []Override{
+			{Person: "zoe", Instead: "sam", From: at("2026-03-29T06:00:00Z"), Until: at("2026-03-30T06:00:00Z")},
+			{Person: "kim", Instead: "zoe", From: at("2026-03-29T10:00:00Z"), Until: at("2026-03-29T12:00:00Z")},
+			{Person: "lee", Instead: "kim", From: at("2026-03-29T13:00:00Z"), Until: at("2026-03-29T14:00:00Z")}},
+			reachable("dana", "sam", "zoe", "kim"), `
+primary dana 28 07:00 - 29 06:00
+primary zoe for sam 29 06:00 - 29 10:00
+primary kim for sam 29 10:00 - 29 12:00
+primary zoe for sam 29 12:00 - 30 06:00
+primary dana 30 06:00 - 31 00:00`},
+		"a plan with a gap": {[]Rotation{{Name: "plan", Shifts: []PlannedShift{
+			{"dana", at("2026-03-28T12:00:00Z"), at("2026-03-29T00:00:00Z")}, {"sam", at("2026-03-29T00:00:00Z"), at("2026-03-29T12:00:00Z")}, {"dana", at("2026-03-29T20:00:00Z"), at("2026-03-30T00:00:00Z")}}}},
+			[]Override{{Person: "zoe", Instead: "sam", From: at("2026-03-29T06:00:00Z"), Until: at("2026-03-30T06:00:00Z")}}, reachable("dana", "sam", "zoe"), `
+plan  28 07:00 - 28 12:00 HOLE the rotation has not begun
+plan dana 28 12:00 - 29 00:00
+plan sam 29 00:00 - 29 06:00
+plan zoe for sam 29 06:00 - 29 12:00
+plan  29 12:00 - 29 20:00 HOLE no shift is planned
+plan dana 29 20:00 - 30 00:00
+plan  30 00:00 - 31 00:00 HOLE no shift is planned`},
 		"a rotation that is not valid": {[]Rotation{{Name: "bad", Every: "moon", Start: at("2026-03-01T00:00:00Z"), People: []string{"dana"}}}, nil, reachable("dana"), ""},
 	}
 	for name, tt := range tests {
@@ -94,7 +114,7 @@ func TestShiftsProperties(t *testing.T) {
 	}
 	id := rapid.SampledFrom([]string{"a", "b", "c"})
 	rapid.Check(t, func(t *rapid.T) {
-		r := Rotation{Name: "r", Every: rapid.SampledFrom([]string{"day", "week", "12h", "5h"}).Draw(t, "every"),
+		r := Rotation{Name: "r", Every: rapid.SampledFrom([]string{"day", "week", "12h", "5h", "sat 02:30, sun 17:00"}).Draw(t, "every"),
 			Zone:  rapid.SampledFrom([]string{"UTC", "Europe/Berlin", "Australia/Lord_Howe"}).Draw(t, "zone"),
 			Start: moment(t, "start"), People: []string{"a", "b"}}
 		var overrides []Override
@@ -132,7 +152,7 @@ func TestCalendar(t *testing.T) {
 		From: at("2026-03-29T00:30:00+01:00"), Until: at("2026-03-29T08:00:00+02:00")}}
 	want := []string{"BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Deskbell//rota//EN", "BEGIN:VEVENT",
 		`UID:20260328T233000Z-it-night\, all\; of\nus-dana`, "DTSTAMP:20260328T120000Z", "DTSTART:20260328T233000Z", "DTEND:20260329T060000Z",
-		`SUMMARY:On call: night\, all\; of\nus (for sam)`, "END:VEVENT", "END:VCALENDAR", ""}
+		`SUMMARY:On call: night\, all\; of\nus (for sam)`, "X-DESKBELL-PERSON:dana", "END:VEVENT", "END:VCALENDAR", ""}
 	if diff := cmp.Diff(want, strings.Split(Calendar(shifts, at("2026-03-28T12:00:00Z")), "\r\n")); diff != "" {
 		t.Error(diff)
 	}

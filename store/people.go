@@ -42,9 +42,21 @@ func (s *Store) Import(ctx context.Context, f roster.File) error {
 				return err
 			}
 		}
+		if len(f.Rota) > 0 {
+			if err := q.LockRota(ctx); err != nil {
+				return err
+			}
+		}
 		for i, r := range f.Rota {
-			err := q.ImportRotation(ctx, db.ImportRotationParams{Grp: r.Group, Name: r.Name, Position: i + 1, Zone: r.Zone,
-				Start: r.Start, Every: r.Every, People: r.People})
+			if _, err := s.noteChange(ctx, q, r.Group, r.Name, "", &r); err != nil {
+				return err
+			}
+			row, err := rotationRow(r)
+			if err != nil {
+				return err
+			}
+			err = q.ImportRotation(ctx, db.ImportRotationParams{Grp: row.Grp, Name: row.Name, Position: i + 1, Zone: row.Zone,
+				Start: row.Start, Every: row.Every, People: row.People, Shifts: row.Shifts})
 			if err != nil {
 				return err
 			}
@@ -171,27 +183,6 @@ func member(p db.Person, holding []int) roster.Member {
 			Since: moment(p.PresenceSince), LastSeen: moment(p.LastSeen)},
 		Holding: holding, AwayUntil: moment(p.AwayUntil), AwayReason: p.AwayReason, Stopped: p.Stopped, LastAsked: moment(p.LastAsked),
 	}
-}
-
-// Rota returns the rotations, in the order of the people file, and the overrides.
-func (s *Store) Rota(ctx context.Context) ([]roster.Rotation, []roster.Override, error) {
-	rota, err := s.q.Rota(ctx)
-	if err != nil {
-		return nil, nil, fail("rota", err)
-	}
-	overrides, err := s.q.Overrides(ctx)
-	if err != nil {
-		return nil, nil, fail("rota", err)
-	}
-	rotations := make([]roster.Rotation, len(rota))
-	for i, r := range rota {
-		rotations[i] = roster.Rotation{Group: r.Grp, Name: r.Name, Zone: r.Zone, Start: r.Start.UTC(), Every: r.Every, People: r.People}
-	}
-	list := make([]roster.Override, len(overrides))
-	for i, o := range overrides {
-		list[i] = roster.Override{Group: o.Grp, Person: o.Person, Instead: o.Instead, From: o.FromTime.UTC(), Until: o.UntilTime.UTC()}
-	}
-	return rotations, list, nil
 }
 
 // MarkAsked notes that people were offered a ticket at a time. A crash of the

@@ -101,6 +101,9 @@ func (r *remote) call(ctx context.Context, method, path string, in, out any) err
 		}
 		return fmt.Errorf("the API answered %s", response.Status)
 	}
+	if len(data) == 0 {
+		return nil
+	}
 	if r.JSON {
 		_, err := os.Stdout.Write(append(bytes.TrimSpace(data), '\n'))
 		return err

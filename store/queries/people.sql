@@ -10,13 +10,6 @@ ON CONFLICT (id) DO UPDATE SET
 -- Whoever the file does not name keeps their order, after those it names.
 UPDATE people SET position = position + @by::integer WHERE NOT id = ANY (@named::text[]);
 
--- name: ImportRotation :exec
-INSERT INTO rota (grp, name, position, zone, start, every, people)
-VALUES (@grp, @name, @position, @zone, @start, @every, @people)
-ON CONFLICT (grp, name) DO UPDATE SET
-    position = excluded.position, zone = excluded.zone, start = excluded.start,
-    every = excluded.every, people = excluded.people;
-
 -- name: People :many
 SELECT * FROM people ORDER BY position, id;
 
@@ -44,9 +37,6 @@ SELECT sqlc.embed(p), ARRAY(
     SELECT t.number FROM tickets t WHERE t.assignee = p.id AND t.status IN ('assigned', 'pending') ORDER BY t.number
 )::integer[] AS holding
 FROM people p WHERE p.id = @id;
-
--- name: Rota :many
-SELECT * FROM rota ORDER BY position, grp, name;
 
 -- name: MarkAsked :exec
 UPDATE people SET last_asked = @at WHERE id = ANY (@ids::text[]);

@@ -106,4 +106,30 @@ type Rota struct {
 	Start    time.Time
 	Every    string
 	People   []string
+	Shifts   []byte
+}
+
+type RotaChange struct {
+	ID        int64
+	At        time.Time
+	ChangedBy string
+	Grp       string
+	Name      string
+	Before    []byte
+	After     []byte
+}
+
+type Swap struct {
+	ID        int64
+	Grp       string
+	Asker     string
+	Other     string
+	FromTime  time.Time
+	UntilTime time.Time
+	BackFrom  *time.Time
+	BackUntil *time.Time
+	AskedAt   time.Time
+	Expires   time.Time
+	State     string
+	EndedAt   *time.Time
 }

@@ -89,37 +89,6 @@ func (q *Queries) ImportPerson(ctx context.Context, arg ImportPersonParams) erro
 	return err
 }
 
-const importRotation = `-- name: ImportRotation :exec
-INSERT INTO rota (grp, name, position, zone, start, every, people)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (grp, name) DO UPDATE SET
-    position = excluded.position, zone = excluded.zone, start = excluded.start,
-    every = excluded.every, people = excluded.people
-`
-
-type ImportRotationParams struct {
-	Grp      string
-	Name     string
-	Position int
-	Zone     string
-	Start    time.Time
-	Every    string
-	People   []string
-}
-
-func (q *Queries) ImportRotation(ctx context.Context, arg ImportRotationParams) error {
-	_, err := q.db.Exec(ctx, importRotation,
-		arg.Grp,
-		arg.Name,
-		arg.Position,
-		arg.Zone,
-		arg.Start,
-		arg.Every,
-		arg.People,
-	)
-	return err
-}
-
 const markAsked = `-- name: MarkAsked :exec
 UPDATE people SET last_asked = $1 WHERE id = ANY ($2::text[])
 `
@@ -385,38 +354,6 @@ func (q *Queries) PersonByPhone(ctx context.Context, phone string) (Person, erro
 		&i.LastAsked,
 	)
 	return i, err
-}
-
-const rota = `-- name: Rota :many
-SELECT grp, name, position, zone, start, every, people FROM rota ORDER BY position, grp, name
-`
-
-func (q *Queries) Rota(ctx context.Context) ([]Rota, error) {
-	rows, err := q.db.Query(ctx, rota)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []Rota
-	for rows.Next() {
-		var i Rota
-		if err := rows.Scan(
-			&i.Grp,
-			&i.Name,
-			&i.Position,
-			&i.Zone,
-			&i.Start,
-			&i.Every,
-			&i.People,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const setAway = `-- name: SetAway :execrows
