@@ -16,6 +16,7 @@ import (
 	"deskbell/clock"
 	"deskbell/desk"
 	"deskbell/roster"
+	"deskbell/signin"
 	"deskbell/ticket"
 )
 
@@ -51,8 +52,6 @@ type Desk interface {
 	RemoveOverride(ctx context.Context, id int64, by string) (roster.RecordedOverride, error)
 	// Person returns desk.ErrNotFound for an unknown id.
 	Person(ctx context.Context, id string) (roster.Person, error)
-	// Authenticate returns desk.ErrUnknownToken for a token that does not count.
-	Authenticate(ctx context.Context, secret string) (desk.Caller, error)
 	// BeginRequest returns the stored answer to scope's request with this key, or
 	// desk.ErrKeyReused when the key came with another hash.
 	BeginRequest(ctx context.Context, scope, key, hash string) (status int, body []byte, stored bool, err error)
@@ -67,6 +66,7 @@ type Config struct {
 	Clock   clock.Clock          // the machine's when nil
 	Metrics *prometheus.Registry // what /metrics shows; one of its own when nil
 	Pages   http.Handler         // serves what is not the API's; nobody when nil
+	URL     string               // how people reach it; with https browsers are told to stay there
 	Version string               // of the API document
 }
 
@@ -92,23 +92,27 @@ type server struct {
 	log   *slog.Logger
 	api   huma.API
 	pages http.Handler
+	door  *signin.Door
+	rate  *signin.Limiter // by person
 }
 
-// New returns the handler of the API, with the pages behind it. It is safe for
-// concurrent use and starts nothing.
-func New(cfg Config, d Desk) http.Handler {
+// New returns the handler of the API, with the pages and the door behind it. It is
+// safe for concurrent use and starts nothing.
+func New(cfg Config, d Desk, door *signin.Door) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(denyCrossOrigin))
-	return protection.Handler(routes(cfg.withDefaults(), d))
+	engine, _ := routes(cfg.withDefaults(), d, door)
+	return protection.Handler(engine)
 }
 
-func routes(cfg Config, d Desk) *gin.Engine {
+func routes(cfg Config, d Desk, door *signin.Door) (*gin.Engine, *huma.OpenAPI) {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
-	s := &server{desk: d, clock: cfg.Clock, log: cfg.Log, pages: cfg.Pages}
-	engine.Use(s.identify, observe(cfg.Log, cfg.Metrics), gin.CustomRecoveryWithWriter(nil, s.recovered), secure, s.authenticate)
+	s := &server{desk: d, clock: cfg.Clock, log: cfg.Log, pages: cfg.Pages, door: door,
+		rate: signin.NewLimiter(requestsPerSecond, requestsAtOnce, cfg.Clock)}
+	engine.Use(s.identify, observe(cfg.Log, cfg.Metrics), gin.CustomRecoveryWithWriter(nil, s.recovered), secure(cfg.URL), s.admit)
 	engine.NoRoute(s.elsewhere)
 	engine.NoMethod(func(c *gin.Context) {
 		fail(c, newProblem(http.StatusMethodNotAllowed, "This address does not take "+c.Request.Method+"; see the Allow header."))
@@ -120,7 +124,7 @@ func routes(cfg Config, d Desk) *gin.Engine {
 	s.peopleRoutes()
 	s.rotaRoutes(engine)
 	s.operationRoutes(engine, cfg.Metrics)
-	return engine
+	return engine, s.api.OpenAPI()
 }
 
 // describe is huma without its defaults: no $schema links made from the Host
@@ -136,8 +140,9 @@ func describe(version string, problems huma.Transformer) huma.Config {
 				Description: "A helpdesk whose tickets can be taken from a phone, a chat or here. Times are RFC 3339 in UTC; errors are problem+json (RFC 9457).",
 			},
 			Components: &huma.Components{
-				Schemas:         huma.NewMapRegistry(prefix, schemaName),
-				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}},
+				Schemas: huma.NewMapRegistry(prefix, schemaName),
+				SecuritySchemes: map[string]*huma.SecurityScheme{
+					"token": {Type: "http", Scheme: "bearer", Description: "An API token; deskbell token makes one, or POST /v1/tokens."}},
 			},
 		},
 		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
@@ -151,10 +156,15 @@ const nothingHere = "There is nothing at this address."
 
 // elsewhere answers what no route of the API matches.
 func (s *server) elsewhere(c *gin.Context) {
+	if s.door.Serves(c.Request.URL.Path) {
+		c.Status(http.StatusOK) // gin presets 404
+		s.door.ServeHTTP(c.Writer, c.Request)
+		return
+	}
 	if s.pages == nil || isAPI(c.Request.URL.Path) {
 		fail(c, newProblem(http.StatusNotFound, nothingHere))
 		return
 	}
-	c.Status(http.StatusOK) // gin presets 404
+	c.Status(http.StatusOK)
 	s.pages.ServeHTTP(c.Writer, c.Request)
 }

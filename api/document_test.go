@@ -92,7 +92,7 @@ func TestProblems(t *testing.T) {
 
 func TestDocumentNamesEveryRoute(t *testing.T) {
 	t.Parallel()
-	engine := routes(Config{}.withDefaults(), newFake())
+	engine, _ := routes(Config{}.withDefaults(), newFake(), newFake().door())
 	var served []string
 	param := regexp.MustCompile(`:(\w+)`)
 	for _, r := range engine.Routes() {
@@ -135,6 +135,71 @@ func TestDocumentNamesEveryRoute(t *testing.T) {
 		t.Error("huma's own error or its links are in the document")
 	}
 	golden(t, "openapi.golden.yaml", a.Body.Bytes())
+}
+
+// TestAccess walks every route as everybody: whoever may less than the table says is
+// stopped there, and nobody else is.
+func TestAccess(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	who := map[desk.Access]string{desk.Anybody: "", desk.AsRequester: "ann", desk.AsAgent: "bob", desk.AsManager: "mia", desk.AsAdmin: "root"}
+	param, walked := regexp.MustCompile(`:\w+`), 0
+	engine, doc := routes(Config{}.withDefaults(), b.desk, b.desk.door())
+	for _, r := range engine.Routes() {
+		if !isAPI(r.Path) {
+			continue
+		}
+		o := operation(doc, r.Method, param.ReplaceAllStringFunc(r.Path, func(p string) string { return "{" + p[1:] + "}" }))
+		for level, person := range who {
+			b.desk.reset()
+			b.desk.now = b.desk.now.Add(time.Minute) // nobody asks too often
+			b.ticket()
+			a := b.send(person, r.Method, param.ReplaceAllString(r.Path, "100"), "")
+			kind, _ := a.JSON["type"].(string)
+			stopped := a.Code == 403 && kind == "urn:deskbell:problem:not-allowed"
+			walked++
+			switch need := accessOf(o.OperationID); {
+			case level == desk.Anybody && a.Code != 401:
+				t.Errorf("%s for nobody: %d", o.OperationID, a.Code)
+			case level > desk.Anybody && level < need && !stopped:
+				t.Errorf("%s for %s: %d %s", o.OperationID, level, a.Code, a.Body)
+			case level >= need && level > desk.Anybody && (a.Code == 401 || stopped):
+				t.Errorf("%s for %s: %d %s", o.OperationID, level, a.Code, a.Body)
+			}
+		}
+	}
+	if walked < 100 {
+		t.Errorf("%d requests", walked)
+	}
+}
+
+func TestSessionsReachTheAPI(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.must(200, b.send("", "GET", "/v1/tickets", "", "Cookie", "deskbell=bob-session"))
+	b.must(401, b.send("", "GET", "/v1/tickets", "", "Cookie", "deskbell=old"))
+	b.must(403, b.send("", "POST", "/v1/tickets", `{"subject":"x"}`, "Cookie", "deskbell=bob-session", "Sec-Fetch-Site", "cross-site"))
+	b.must(200, b.send("", "GET", "/healthz", "", "Authorization", "Bearer nonsense"))
+	if a := b.must(200, b.send("", "GET", "/sign-in", "")); !strings.Contains(a.Body.String(), `action="/sign-in"`) {
+		t.Error(a.Body)
+	}
+}
+
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for range requestsAtOnce {
+		b.must(200, b.send("bob", "GET", "/v1/tickets", ""))
+	}
+	if a := b.must(429, b.send("bob", "GET", "/v1/tickets", "")); a.Header().Get("Retry-After") != "1" {
+		t.Errorf("Retry-After %q", a.Header().Get("Retry-After"))
+	}
+	b.must(200, b.send("eve", "GET", "/v1/tickets", ""))
+	b.desk.now = b.desk.now.Add(time.Second)
+	b.must(200, b.send("bob", "GET", "/v1/tickets", ""))
+	for range 2 * requestsAtOnce {
+		b.must(200, b.send("root", "GET", "/v1/tickets", "")) // acts for others
+	}
 }
 
 func TestMetricsAndHeaders(t *testing.T) {
@@ -187,7 +252,7 @@ func TestPanicIsAProblem(t *testing.T) {
 	var log bytes.Buffer
 	f := newFake()
 	pages := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret") })
-	b := &bundle{t, f, New(Config{Pages: pages, Log: slog.New(slog.NewTextHandler(&log, nil))}, f)}
+	b := &bundle{t, f, New(Config{Pages: pages, Log: slog.New(slog.NewTextHandler(&log, nil))}, f, f.door())}
 	a := b.must(500, b.send("", "GET", "/", "", "X-Request-Id", "r7"))
 	if strings.Contains(a.Body.String(), "secret") || a.JSON["request_id"] != "r7" {
 		t.Errorf("%s", a.Body)
@@ -202,7 +267,7 @@ func TestPagesServeTheRest(t *testing.T) {
 	pages := http.NewServeMux()
 	pages.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "board") })
 	f := newFake()
-	b := &bundle{t, f, New(Config{Pages: pages}, f)}
+	b := &bundle{t, f, New(Config{Pages: pages}, f, f.door())}
 	if a := b.must(200, b.send("", "GET", "/", "")); a.Body.String() != "board" {
 		t.Errorf("%s", a.Body)
 	}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"deskbell/desk"
 	"deskbell/roster"
+	"deskbell/signin"
 	"deskbell/ticket"
 )
 
@@ -60,6 +62,8 @@ func (f *fakeDesk) reset() {
 	f.overrides, f.rota, f.feeds = nil, nil, map[string]string{}
 	f.tickets, f.lines, f.keys, f.commands = nil, map[int][]desk.Line{}, map[string]storedRequest{}, map[string]ticket.Ticket{}
 }
+
+func (f *fakeDesk) door() *signin.Door { return signin.New(signin.Config{Clock: f}, f) }
 
 func (f *fakeDesk) Now() time.Time { return f.now }
 
@@ -311,7 +315,7 @@ func (f *fakeDesk) Person(_ context.Context, id string) (roster.Person, error) {
 func (f *fakeDesk) Authenticate(_ context.Context, secret string) (desk.Caller, error) {
 	for id, p := range people {
 		if secret == id+"-token" {
-			c := desk.Caller{Person: p}
+			c := desk.Caller{Person: p, Channel: "rest"}
 			if id == "root" {
 				c.Scopes = []string{"admin"}
 			}
@@ -320,6 +324,19 @@ func (f *fakeDesk) Authenticate(_ context.Context, secret string) (desk.Caller, 
 	}
 	return desk.Caller{}, desk.ErrUnknownToken
 }
+
+// Session takes a person's id with "-session" behind it.
+func (f *fakeDesk) Session(_ context.Context, secret string) (desk.Caller, string, error) {
+	if p, ok := people[strings.TrimSuffix(secret, "-session")]; ok {
+		return desk.Caller{Person: p, Channel: "web"}, "", nil
+	}
+	return desk.Caller{}, "", desk.ErrSignedOut
+}
+
+func (f *fakeDesk) StartSession(context.Context, string) (string, error) { panic("not here") }
+func (f *fakeDesk) EndSession(context.Context, string) error             { panic("not here") }
+func (f *fakeDesk) AskLink(string) error                                 { panic("not here") }
+func (f *fakeDesk) UseLink(context.Context, string) (string, error)      { panic("not here") }
 
 func (f *fakeDesk) BeginRequest(_ context.Context, scope, key, hash string) (int, []byte, bool, error) {
 	unlock, err := f.lock()

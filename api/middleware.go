@@ -15,13 +15,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"deskbell/desk"
+	"deskbell/signin"
 )
 
 type contextKey int
 
 const (
 	requestIDKey contextKey = iota
-	callerKey
 )
 
 func requestID(ctx context.Context) string {
@@ -29,10 +29,7 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
-func caller(ctx context.Context) desk.Caller {
-	c, _ := ctx.Value(callerKey).(desk.Caller)
-	return c
-}
+func caller(ctx context.Context) desk.Caller { return signin.Caller(ctx) }
 
 func keep(c *gin.Context, key contextKey, value any) {
 	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), key, value))
@@ -107,34 +104,62 @@ func (s *server) recovered(c *gin.Context, cause any) {
 }
 
 // secure sets what every answer carries. The pages set their own policy over it.
-func secure(c *gin.Context) {
-	c.Header("X-Content-Type-Options", "nosniff")
-	c.Header("Referrer-Policy", "no-referrer")
-	c.Header("X-Frame-Options", "DENY")
-	c.Header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	if isAPI(c.Request.URL.Path) {
-		c.Header("Cache-Control", "no-store")
+func secure(url string) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		c.Header("X-Content-Type-Options", "nosniff")
+		c.Header("Referrer-Policy", "no-referrer")
+		c.Header("X-Frame-Options", "DENY")
+		c.Header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		c.Header("Cross-Origin-Opener-Policy", "same-origin")
+		c.Header("Cross-Origin-Resource-Policy", "same-origin")
+		c.Header("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+		if strings.HasPrefix(url, "https://") {
+			c.Header("Strict-Transport-Security", "max-age=31536000") // a year, as browsers' preload lists ask for
+		}
+		if isAPI(c.Request.URL.Path) {
+			c.Header("Cache-Control", "no-store")
+		}
 	}
 }
 
 func isAPI(path string) bool { return path == "/v1" || strings.HasPrefix(path, "/v1/") }
 
-// authenticate lets nobody into the API without a token, not even to learn which
-// addresses exist.
-func (s *server) authenticate(c *gin.Context) {
-	if !isAPI(c.Request.URL.Path) {
+// How often one person may call the API: more than a program of one person needs,
+// and less than hurts the others. A token that acts for others is a gateway and has
+// no limit.
+const (
+	requestsPerSecond = 50
+	requestsAtOnce    = 200
+)
+
+// anonymous are the paths at which it does not matter who asks, so that nobody is
+// looked up.
+func anonymous(path string) bool {
+	return strings.HasPrefix(path, "/static/") || strings.HasPrefix(path, "/feeds/") || path == "/healthz" || path == "/readyz" || path == "/metrics" || path == "/openapi.yaml"
+}
+
+// admit finds out who asks. It lets nobody into the API who is not known, not even to
+// learn which addresses exist; the pages decide for themselves.
+func (s *server) admit(c *gin.Context) {
+	path := c.Request.URL.Path
+	if anonymous(path) {
 		return
 	}
-	scheme, secret, _ := strings.Cut(c.GetHeader("Authorization"), " ")
-	secret = strings.TrimSpace(secret)
-	if !strings.EqualFold(scheme, "Bearer") || secret == "" {
-		fail(c, unauthorized("Send Authorization: Bearer TOKEN."))
-		return
-	}
-	who, err := s.desk.Authenticate(c.Request.Context(), secret)
+	r, err := s.door.Admit(c.Writer, c.Request)
 	if err != nil {
 		fail(c, s.problem(c.Request.Context(), err))
 		return
 	}
-	keep(c, callerKey, who)
+	c.Request = r
+	who := caller(r.Context())
+	switch {
+	case !isAPI(path):
+	case !who.May(desk.AsRequester):
+		fail(c, unauthorized("Send Authorization: Bearer TOKEN, or sign in at /sign-in."))
+	case who.ForOthers():
+	default:
+		if wait := s.rate.Wait(who.Person.ID); wait > 0 {
+			fail(c, retry(named("too_many_requests", http.StatusTooManyRequests, "Too many requests", "Nothing was done. Wait, then go on more slowly."), signin.Seconds(wait)))
+		}
+	}
 }

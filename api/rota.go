@@ -54,16 +54,16 @@ type feedOutput struct {
 
 func (s *server) rotaRoutes(engine *gin.Engine) {
 	route(s, op("rotations", http.MethodGet, "/v1/rotations", "The rotations, in the order in which their people are called", http.StatusOK, 503), s.rotations)
-	route(s, op("set-rotation", http.MethodPut, "/v1/rotations", "Keep a rotation, in place of the one with this group and name if there is one; managers and tokens with the scope admin", http.StatusOK, 403, 413, 415, 503), s.setRotation)
-	route(s, op("remove-rotation", http.MethodDelete, "/v1/rotations", "End a rotation; managers and tokens with the scope admin", http.StatusNoContent, 403, 404, 503), s.removeRotation)
+	route(s, op("set-rotation", http.MethodPut, "/v1/rotations", "Keep a rotation, in place of the one with this group and name if there is one; managers", http.StatusOK, 403, 413, 415, 503), s.setRotation)
+	route(s, op("remove-rotation", http.MethodDelete, "/v1/rotations", "End a rotation; managers", http.StatusNoContent, 403, 404, 503), s.removeRotation)
 	route(s, op("rota-history", http.MethodGet, "/v1/rotations/history", "Who changed which rotation, the last change first", http.StatusOK, 503), s.rotaHistory)
-	route(s, op("feed", http.MethodPut, "/v1/rota/feeds/{person}", "The address of a person's shifts for a calendar, made when there is none; that person, managers and tokens with the scope admin", http.StatusOK, 403, 404, 503), s.feed)
-	route(s, op("remove-feed", http.MethodDelete, "/v1/rota/feeds/{person}", "End that address; a new one is another; that person, managers and tokens with the scope admin", http.StatusNoContent, 403, 404, 503), s.removeFeed)
+	route(s, op("feed", http.MethodPut, "/v1/rota/feeds/{person}", "The address of a person's shifts for a calendar, made when there is none; that person and managers", http.StatusOK, 403, 404, 503), s.feed)
+	route(s, op("remove-feed", http.MethodDelete, "/v1/rota/feeds/{person}", "End that address; a new one is another; that person and managers", http.StatusNoContent, 403, 404, 503), s.removeFeed)
 	engine.GET(feedPath, s.feedCalendar)
 	plain(s.api.OpenAPI(), "feed-calendar", "/feeds/{token}", "A person's shifts as iCalendar; the address is the secret", "text/calendar")
 	route(s, op("overrides", http.MethodGet, "/v1/rota/overrides", "Who stands in for whom, and who said so; removed ones too, the last added first", http.StatusOK, 503), s.overrides)
-	route(s, op("add-override", http.MethodPost, "/v1/rota/overrides", "Have one person stand in for another; managers and tokens with the scope admin", http.StatusCreated, 403, 413, 415, 503), s.addOverride)
-	route(s, op("remove-override", http.MethodDelete, "/v1/rota/overrides/{id}", "End an override; managers and tokens with the scope admin", http.StatusOK, 403, 404, 503), s.removeOverride)
+	route(s, op("add-override", http.MethodPost, "/v1/rota/overrides", "Have one person stand in for another; managers", http.StatusCreated, 403, 413, 415, 503), s.addOverride)
+	route(s, op("remove-override", http.MethodDelete, "/v1/rota/overrides/{id}", "End an override; managers", http.StatusOK, 403, 404, 503), s.removeOverride)
 }
 
 func (s *server) overrides(ctx context.Context, _ *empty) (*overridesOutput, error) {
@@ -75,9 +75,6 @@ func (s *server) overrides(ctx context.Context, _ *empty) (*overridesOutput, err
 }
 
 func (s *server) addOverride(ctx context.Context, in *addOverrideInput) (*overrideOutput, error) {
-	if !editsRota(caller(ctx)) {
-		return nil, onlyManagers()
-	}
 	r, err := s.desk.AddOverride(ctx, in.Body, caller(ctx).Person.ID)
 	if err != nil {
 		return nil, s.problem(ctx, err)
@@ -86,9 +83,6 @@ func (s *server) addOverride(ctx context.Context, in *addOverrideInput) (*overri
 }
 
 func (s *server) removeOverride(ctx context.Context, in *overrideInput) (*overrideOutput, error) {
-	if !editsRota(caller(ctx)) {
-		return nil, onlyManagers()
-	}
 	r, err := s.desk.RemoveOverride(ctx, in.ID, caller(ctx).Person.ID)
 	if errors.Is(err, desk.ErrNotFound) {
 		return nil, named("no_such_override", http.StatusNotFound, "No such override", "There is no such override, or it was removed already.")
@@ -108,9 +102,6 @@ func (s *server) rotations(ctx context.Context, _ *empty) (*rotationsOutput, err
 }
 
 func (s *server) setRotation(ctx context.Context, in *rotationInput) (*rotationOutput, error) {
-	if !editsRota(caller(ctx)) {
-		return nil, onlyManagers()
-	}
 	if err := s.desk.SetRotation(ctx, in.Body, caller(ctx).Person.ID); err != nil {
 		return nil, s.problem(ctx, err)
 	}
@@ -118,9 +109,6 @@ func (s *server) setRotation(ctx context.Context, in *rotationInput) (*rotationO
 }
 
 func (s *server) removeRotation(ctx context.Context, in *removeRotationInput) (*empty, error) {
-	if !editsRota(caller(ctx)) {
-		return nil, onlyManagers()
-	}
 	err := s.desk.RemoveRotation(ctx, in.Group, in.Name, caller(ctx).Person.ID)
 	if errors.Is(err, desk.ErrNotFound) {
 		return nil, named("no_such_rotation", http.StatusNotFound, "No such rotation", "There is no rotation of this name in this group.")
@@ -140,7 +128,7 @@ func (s *server) rotaHistory(ctx context.Context, _ *empty) (*rotaHistoryOutput,
 }
 
 func (s *server) feed(ctx context.Context, in *feedInput) (*feedOutput, error) {
-	if !editsRota(caller(ctx)) && caller(ctx).Person.ID != in.Person {
+	if !caller(ctx).May(desk.AsManager) && caller(ctx).Person.ID != in.Person {
 		return nil, foreignFeed()
 	}
 	url, err := s.desk.Feed(ctx, in.Person)
@@ -156,7 +144,7 @@ func (s *server) feed(ctx context.Context, in *feedInput) (*feedOutput, error) {
 }
 
 func (s *server) removeFeed(ctx context.Context, in *feedInput) (*empty, error) {
-	if !editsRota(caller(ctx)) && caller(ctx).Person.ID != in.Person {
+	if !caller(ctx).May(desk.AsManager) && caller(ctx).Person.ID != in.Person {
 		return nil, foreignFeed()
 	}
 	err := s.desk.RemoveFeed(ctx, in.Person)
@@ -204,10 +192,4 @@ func (s *server) feedCalendar(c *gin.Context) {
 		return
 	}
 	c.Data(http.StatusOK, "text/calendar; charset=utf-8", []byte(calendar))
-}
-
-func editsRota(c desk.Caller) bool { return c.Person.Is(roster.Manager) || mayActForOthers(c) }
-
-func onlyManagers() *Problem {
-	return named("manager_only", http.StatusForbidden, "Only a manager may do this", "Only a manager may change the rota.")
 }

@@ -5,15 +5,42 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"deskbell/desk"
 )
+
+// access is who may use a route at all, by its operation's id: the one place that
+// says so, checked before the route's handler. What of others somebody may see or do
+// there is the handler's and the ticket's to say.
+var access = map[string]desk.Access{
+	"healthz": desk.Anybody, "readyz": desk.Anybody,
+	"submit": desk.AsRequester, "list": desk.AsRequester, "show": desk.AsRequester, "timeline": desk.AsRequester,
+	"why":    desk.AsAgent,
+	"agents": desk.AsRequester, "oncall": desk.AsRequester,
+	"rotations": desk.AsRequester, "set-rotation": desk.AsManager, "remove-rotation": desk.AsManager, "rota-history": desk.AsRequester,
+	"feed": desk.AsRequester, "remove-feed": desk.AsRequester,
+	"overrides": desk.AsRequester, "add-override": desk.AsManager, "remove-override": desk.AsManager,
+}
+
+// accessOf is access, and for verbs a requester's: which of them are refused to whom
+// is for the ticket's own rules.
+func accessOf(id string) desk.Access {
+	if a, ok := access[id]; ok {
+		return a
+	}
+	if slices.ContainsFunc(verbs, func(v verb) bool { return v.Name == id }) {
+		return desk.AsRequester
+	}
+	panic("say in access who may use " + id)
+}
 
 // op describes one route. Every route of the API can answer 401 and 422 too.
 func op(id, method, path, summary string, status int, errors ...int) huma.Operation {
@@ -22,7 +49,29 @@ func op(id, method, path, summary string, status int, errors ...int) huma.Operat
 		o.Errors = append(o.Errors, http.StatusUnauthorized)
 		o.Security = []map[string][]string{{"token": {}}}
 	}
+	if a := accessOf(id); a > desk.Anybody {
+		o.Extensions = map[string]any{"x-access": a.String()}
+		if a > desk.AsRequester {
+			o.Errors = append(o.Errors, http.StatusForbidden)
+		}
+		o.Middlewares = huma.Middlewares{require(a)}
+	}
 	return o
+}
+
+// require stops whoever may not use a route.
+func require(a desk.Access) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if caller(ctx.Context()).May(a) {
+			next(ctx)
+			return
+		}
+		fail(humagin.Unwrap(ctx), named("not_allowed", http.StatusForbidden, forbiddenTitles[a], "Your role, or the scope of your token, does not allow this."))
+	}
+}
+
+var forbiddenTitles = map[desk.Access]string{
+	desk.AsAgent: "Only people who work on tickets may do this", desk.AsManager: "Only a manager may do this", desk.AsAdmin: "Only an administrator may do this",
 }
 
 // route registers a handler and puts our Problem in place of huma's in the

@@ -88,7 +88,7 @@ func (s *server) act(ctx context.Context, v verb, in *actInput) (*ticketOutput, 
 		return nil, s.problem(ctx, err)
 	}
 	path := fmt.Sprintf("/v1/tickets/%d/%s", in.Number, v.Name)
-	a := desk.Act{ID: uuid.NewString(), Person: person, Channel: "rest", Number: in.Number, Verb: v.Verb, Text: b.Text, To: b.To, Until: b.Until.UTC(), Priority: b.Priority}
+	a := desk.Act{ID: uuid.NewString(), Person: person, Channel: caller(ctx).Channel, Number: in.Number, Verb: v.Verb, Text: b.Text, To: b.To, Until: b.Until.UTC(), Priority: b.Priority}
 	if in.Key == "" {
 		return answer(s.do(ctx, a))
 	}
@@ -122,7 +122,7 @@ func (s *server) actor(ctx context.Context, as string, number int) (roster.Perso
 	who := caller(ctx)
 	person := who.Person
 	if as != "" {
-		if !mayActForOthers(who) {
+		if !who.ForOthers() {
 			return person, named("not_you", http.StatusForbidden, "Not in another's name", "This token may not act for others.")
 		}
 		var err error
@@ -132,7 +132,7 @@ func (s *server) actor(ctx context.Context, as string, number int) (roster.Perso
 			return person, err
 		}
 	}
-	if worksHere(person) {
+	if (desk.Caller{Person: person}).May(desk.AsAgent) {
 		return person, nil
 	}
 	t, err := s.desk.Ticket(ctx, number)
@@ -141,8 +141,6 @@ func (s *server) actor(ctx context.Context, as string, number int) (roster.Perso
 	}
 	return person, err
 }
-
-func mayActForOthers(c desk.Caller) bool { return slices.Contains(c.Scopes, "admin") }
 
 // do carries the command out. That the ticket already is as wished is no
 // conflict.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -42,9 +43,20 @@ type Config struct {
 	TemporalUIURL     string // no slash at the end; empty when there is none
 	SMSCs             []SMSC // at least one with the role sms
 	XMPP              XMPP
-	PolicyFile        string // empty: the built-in policy
-	PeopleFile        string // empty: nobody is imported
-	TokenKey          Secret // at least 32 characters
+	PolicyFile        string         // empty: the built-in policy
+	PeopleFile        string         // empty: nobody is imported
+	TokenKey          Secret         // at least 32 characters
+	OpenBoard         bool           // the board and the wall need no sign-in
+	TrustedProxies    []netip.Prefix // whose X-Forwarded-For is believed
+	OIDC              OIDC
+}
+
+// OIDC is an OpenID Connect provider to sign in with; none without an Issuer.
+type OIDC struct {
+	Issuer       string // URL, as the provider writes it
+	ClientID     string
+	ClientSecret Secret // empty for a public client
+	Claim        string // holds a person's id
 }
 
 // SMSC is one short message centre.
@@ -105,6 +117,18 @@ func Load(getenv func(string) string, roles []string) (Config, error) {
 		PolicyFile: read(&r, "DESKBELL_POLICY_FILE", "", verbatim),
 		PeopleFile: read(&r, "DESKBELL_PEOPLE_FILE", "", verbatim),
 		TokenKey:   secret(&r, "DESKBELL_TOKEN_KEY", "", longEnough),
+		OpenBoard:  read(&r, "DESKBELL_OPEN_BOARD", "", yesOrNo),
+
+		TrustedProxies: read(&r, "DESKBELL_TRUSTED_PROXIES", "", networks),
+		OIDC: OIDC{
+			Issuer:       read(&r, "DESKBELL_OIDC_ISSUER", "", issuer),
+			ClientID:     read(&r, "DESKBELL_OIDC_CLIENT_ID", "", verbatim),
+			ClientSecret: secret(&r, "DESKBELL_OIDC_CLIENT_SECRET", "", anything),
+			Claim:        read(&r, "DESKBELL_OIDC_CLAIM", "", verbatim),
+		},
+	}
+	if c.OIDC.Issuer != "" && c.OIDC.ClientID == "" {
+		r.fail("DESKBELL_OIDC_CLIENT_ID", errors.New("is missing: DESKBELL_OIDC_ISSUER needs it"))
 	}
 	if _, port, err := net.SplitHostPort(c.HTTPAddr); c.PublicURL == "" && err == nil {
 		c.PublicURL = "http://localhost:" + port
@@ -228,6 +252,24 @@ func webURL(s string) (string, error) {
 		return "", fmt.Errorf("%q: write it as https://desk.example.org", s)
 	}
 	return strings.TrimRight(s, "/"), nil
+}
+
+// issuer is kept as it is written: it must be what the provider says of itself.
+func issuer(s string) (string, error) {
+	_, err := webURL(s)
+	return s, err
+}
+
+func networks(s string) ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for one := range strings.SplitSeq(s, ",") {
+		p, err := netip.ParsePrefix(strings.TrimSpace(one))
+		if err != nil {
+			return nil, fmt.Errorf("%q: use networks such as 10.0.0.0/8, separated by commas", one)
+		}
+		list = append(list, p)
+	}
+	return list, nil
 }
 
 var numberPattern = regexp.MustCompile(`^\+?[0-9]{3,15}$`)

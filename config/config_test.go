@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +28,8 @@ func complete() map[string]string {
 		"DESKBELL_XMPP_JID":       "helpdesk@example.org",
 		"DESKBELL_XMPP_PASSWORD":  hidden,
 		"DESKBELL_TOKEN_KEY":      strings.Repeat(hidden, 4),
+
+		"DESKBELL_OIDC_CLIENT_ID": "desk", "DESKBELL_OIDC_CLIENT_SECRET": hidden,
 	}
 }
 
@@ -41,6 +44,8 @@ func plain(c Config) map[string]any {
 		"http": c.HTTPAddr, "public": c.PublicURL, "ui": c.TemporalUIURL,
 		"xmpp":   []string{c.XMPP.Addr, c.XMPP.JID, c.XMPP.Password.Reveal(), c.XMPP.CAFile},
 		"policy": c.PolicyFile, "people": c.PeopleFile, "key": c.TokenKey.Reveal(),
+		"open": c.OpenBoard, "proxies": c.TrustedProxies,
+		"oidc": strings.Join([]string{c.OIDC.Issuer, c.OIDC.ClientID, c.OIDC.ClientSecret.Reveal(), c.OIDC.Claim}, "|"),
 	}
 	for i, s := range c.SMSCs {
 		out[fmt.Sprint("smsc", i)] = fmt.Sprint(s.Addr, " ", s.SystemID, " ", s.Password.Reveal(), " ", s.Source, " ", s.TLS, " ", s.StampTag)
@@ -60,6 +65,7 @@ func TestLoadComplete(t *testing.T) {
 		"http": ":8080", "public": "http://localhost:8080", "ui": "",
 		"xmpp":   []string{"[::1]:5222", "helpdesk@example.org", hidden, ""},
 		"policy": "", "people": "", "key": strings.Repeat(hidden, 4),
+		"open": false, "proxies": []netip.Prefix(nil), "oidc": "|desk|hunter2!|preferred_username",
 		"smsc0": "smsc.example.org:2775 desk hunter2! +4930100 false 0", "terms0": "|false|false|false|0|10|[]|DE|",
 	}
 	if diff := cmp.Diff(want, plain(c)); diff != "" {
@@ -91,6 +97,13 @@ func TestLoadOptions(t *testing.T) {
 		"DESKBELL_XMPP_CA_FILE":     {pem, "xmpp", "[[::1]:5222 helpdesk@example.org hunter2! " + pem + "]"},
 		"DESKBELL_POLICY_FILE":      {"policy.yaml", "policy", "policy.yaml"},
 		"DESKBELL_PEOPLE_FILE":      {"people.yaml", "people", "people.yaml"},
+		"DESKBELL_OPEN_BOARD":       {"true", "open", "true"},
+		"DESKBELL_TRUSTED_PROXIES":  {"10.0.0.0/8, fd00::/8", "proxies", "[10.0.0.0/8 fd00::/8]"},
+
+		"DESKBELL_OIDC_ISSUER":        {"https://id.example.org/", "oidc", "https://id.example.org/|desk|hunter2!|preferred_username"},
+		"DESKBELL_OIDC_CLIENT_ID":     {"bell", "oidc", "|bell|hunter2!|preferred_username"},
+		"DESKBELL_OIDC_CLIENT_SECRET": {"other", "oidc", "|desk|other|preferred_username"},
+		"DESKBELL_OIDC_CLAIM":         {"sub", "oidc", "|desk|hunter2!|sub"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -175,6 +188,8 @@ func TestLoadMalformed(t *testing.T) {
 		{"DESKBELL_XMPP_CA_FILE", "/nowhere/ca.pem", "DESKBELL_XMPP_CA_FILE: open /nowhere/ca.pem"},
 		{"DESKBELL_XMPP_CA_FILE", "config.go", "DESKBELL_XMPP_CA_FILE: config.go: no certificate"},
 		{"DESKBELL_TOKEN_KEY", "hunter2!", "DESKBELL_TOKEN_KEY: use at least 32"},
+		{"DESKBELL_TRUSTED_PROXIES", "10.0.0.1", "DESKBELL_TRUSTED_PROXIES: \"10.0.0.1\": use networks"},
+		{"DESKBELL_OIDC_ISSUER", "id.example.org", "DESKBELL_OIDC_ISSUER: \"id.example.org\": write it as"},
 		{"DESKBELL_TOKEN_KEY_FILE", "/nowhere/key", "DESKBELL_TOKEN_KEY: is given twice"},
 		{"DESKBELL_SMPP_ADDR_3", "smsc3:2775", "DESKBELL_SMPP_SYSTEM_ID_3: is missing"},
 		{"DESKBELL_SMPP_PASSWORD_2_FILE", "/nowhere/password", "DESKBELL_SMPP_PASSWORD_2_FILE: open /nowhere/password"},

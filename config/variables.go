@@ -52,6 +52,12 @@ func Known() []Variable {
 		{Name: "DESKBELL_POLICY_FILE", Help: "the path of the policy, YAML; by default the built-in one"},
 		{Name: "DESKBELL_PEOPLE_FILE", Help: "the path of people, numbers, JIDs and rota to import at the start, YAML or JSON"},
 		{Name: "DESKBELL_TOKEN_KEY", Roles: api, Required: true, Secret: true, Help: "signs sign-ins and tokens; at least 32 characters"},
+		{Name: "DESKBELL_OPEN_BOARD", Roles: api, Default: "false", Help: "true shows the board and the wall to whoever reaches them, without a sign-in; false, because subjects of tickets are nobody's but the desk's"},
+		{Name: "DESKBELL_TRUSTED_PROXIES", Roles: api, Help: "networks such as 10.0.0.0/8 whose X-Forwarded-For is believed, so that tries are counted by client and not by proxy"},
+		{Name: "DESKBELL_OIDC_ISSUER", Roles: api, Help: "an OpenID Connect provider to sign in with, its URL as it writes it itself; its callback is DESKBELL_PUBLIC_URL/sign-in/oidc/callback. Without it people sign in by a link from a text or a chat"},
+		{Name: "DESKBELL_OIDC_CLIENT_ID", Roles: api, Help: "our name there"},
+		{Name: "DESKBELL_OIDC_CLIENT_SECRET", Roles: api, Secret: true, Help: "our password there; none for a public client"},
+		{Name: "DESKBELL_OIDC_CLAIM", Roles: api, Default: "preferred_username", Help: "the claim that holds a person's id; an email must be verified there"},
 	}
 }
 

@@ -1,24 +1,6 @@
 package desk
 
-import (
-	"context"
-	"errors"
-
-	"deskbell/store"
-)
-
-// Authenticate returns who speaks with a token; ErrUnknownToken otherwise.
-func (d *Desk) Authenticate(ctx context.Context, secret string) (Caller, error) {
-	id, scopes, err := d.Store.Token(ctx, secret)
-	if errors.Is(err, store.ErrNotFound) {
-		return Caller{}, ErrUnknownToken
-	}
-	if err != nil {
-		return Caller{}, outside(err)
-	}
-	person, err := d.Store.Person(ctx, id)
-	return Caller{Person: person, Scopes: scopes}, outside(err)
-}
+import "context"
 
 // BeginRequest starts a request that may come twice. stored tells that it was
 // answered before.

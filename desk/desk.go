@@ -43,6 +43,7 @@ type Desk struct {
 	tickets *activities.Tickets
 
 	openings chan ticket.Opening
+	asked    chan string // who wants a link to sign in with
 	watchers watchers
 
 	mu       sync.Mutex
@@ -55,6 +56,7 @@ func New(c Config) *Desk {
 	d := &Desk{
 		Config:   c,
 		openings: make(chan ticket.Opening, 1024),
+		asked:    make(chan string, 64),
 		answered: map[string]chan struct{}{},
 		kicks:    map[gateway.Channel][]func(){},
 	}
@@ -65,7 +67,8 @@ func New(c Config) *Desk {
 }
 
 // Run starts workflows for new tickets, reports pages that did not arrive, has
-// people back from an absence, and passes changes on to watchers, until ctx ends.
+// people back from an absence, sends links to sign in with, and passes changes on to
+// watchers, until ctx ends.
 func (d *Desk) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for range 4 {
@@ -75,6 +78,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	g.Go(func() error { return every(ctx, time.Second, d.reportFailures) })
 	g.Go(func() error { return every(ctx, time.Second, d.textUnread) })
 	g.Go(func() error { return every(ctx, time.Second, d.welcomeBack) })
+	g.Go(func() error { return d.sendLinks(ctx) })
 	g.Go(func() error { return d.listen(ctx) })
 	err := g.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {

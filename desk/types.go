@@ -25,18 +25,17 @@ var (
 	ErrKeyReused = errors.New("this Idempotency-Key was used for another request")
 	// ErrUnknownToken says that a token is not known, revoked or expired.
 	ErrUnknownToken = errors.New("unknown token")
+	// ErrSignedOut says that a session or a link to sign in with is not known, used
+	// or expired.
+	ErrSignedOut = errors.New("not signed in")
+	// ErrBusy says that more was asked for than can be done now; nothing was kept.
+	ErrBusy = errors.New("too much at once")
 )
 
 // InvalidError is bad input: which field, and what to do.
 type InvalidError struct{ Field, Problem string }
 
 func (e *InvalidError) Error() string { return e.Field + ": " + e.Problem }
-
-// Caller is who speaks through an API token.
-type Caller struct {
-	Person roster.Person
-	Scopes []string // "admin" may act for others
-}
 
 // Submission is a new ticket.
 type Submission struct {

@@ -2,10 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"time"
 
 	"deskbell/store/internal/db"
 )
@@ -47,50 +43,4 @@ func (s *Store) FinishRequest(ctx context.Context, scope, key string, status int
 		err = ErrNotFound
 	}
 	return fail("finish request", err)
-}
-
-const (
-	tokenPrefix = "dbl_" // lets a scanner for secrets recognise one
-	tokenBytes  = 32
-	// touchEvery is how exact a token's last use is; every request need not write.
-	touchEvery = time.Minute
-)
-
-// CreateToken makes an API token for a person and returns its secret, of which
-// only a hash is kept. A zero expires means never.
-func (s *Store) CreateToken(ctx context.Context, person string, scopes []string, name string, expires time.Time) (secret string, err error) {
-	random := make([]byte, tokenBytes)
-	rand.Read(random)
-	secret = tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
-	if scopes == nil {
-		scopes = []string{}
-	}
-	err = s.q.CreateToken(ctx, db.CreateTokenParams{Hash: hashToken(secret), Person: person, Scopes: scopes, Name: name,
-		CreatedAt: s.now(), Expires: optional(expires)})
-	if err != nil {
-		return "", fail("create token", err)
-	}
-	return secret, nil
-}
-
-// Token returns whose token it is and what it may do; ErrNotFound when it is not
-// known or has expired.
-func (s *Store) Token(ctx context.Context, secret string) (person string, scopes []string, err error) {
-	now := s.now()
-	hash := hashToken(secret)
-	row, err := s.q.Token(ctx, db.TokenParams{Hash: hash, Now: &now})
-	if err != nil {
-		return "", nil, fail("token", err)
-	}
-	if now.Sub(moment(row.LastUsed)) >= touchEvery {
-		if err := s.q.TouchToken(ctx, db.TouchTokenParams{Now: &now, Hash: hash}); err != nil {
-			return "", nil, fail("token", err)
-		}
-	}
-	return row.Person, row.Scopes, nil
-}
-
-func hashToken(secret string) []byte {
-	hash := sha256.Sum256([]byte(secret))
-	return hash[:]
 }

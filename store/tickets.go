@@ -226,10 +226,7 @@ var ErrCursor = errors.New("unknown cursor")
 // Tickets returns tickets, newest first, without their queue, alarms, plan and
 // recent lines, and the cursor of the next page, empty on the last.
 func (s *Store) Tickets(ctx context.Context, f Filter) (list []ticket.Ticket, next string, err error) {
-	limit := min(f.Limit, maxPage)
-	if limit <= 0 {
-		limit = defaultPage
-	}
+	limit := pageSize(f.Limit)
 	params := db.TicketsParams{Below: math.MaxInt32, Statuses: []string{}, Assignee: f.Assignee, Requester: f.Requester, Max: limit + 1}
 	if f.Cursor != "" {
 		if params.Below, err = strconv.Atoi(f.Cursor); err != nil || params.Below < 1 || params.Below > math.MaxInt32 {

@@ -14,10 +14,12 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
 	"deskbell/desk"
+	"deskbell/signin"
 )
 
 // Desk is what the pages need of the desk.
@@ -30,13 +32,13 @@ type Desk interface {
 	Watch(ctx context.Context) <-chan desk.Change
 }
 
-// Config is what New takes beside the desk. Its zero value shows nothing to
-// anybody: Open must be set.
+// Config is what New takes beside the desk. Its zero value shows the pages to
+// whoever has signed in and works here.
 type Config struct {
 	Log   *slog.Logger   // nothing is logged when nil
 	Zone  *time.Location // of the times shown; UTC when nil
 	UIURL string         // the Temporal UI that tickets link to; no links when empty
-	Open  bool           // the pages need no sign-in
+	Open  bool           // the pages need no sign-in; else whoever has signed in sees the board, and whoever works here the tickets
 	// Done ends the live streams: close it when the server is about to stop.
 	Done <-chan struct{}
 }
@@ -69,10 +71,10 @@ func New(cfg Config, d Desk) http.Handler {
 	p := &pages{desk: d, log: cfg.Log, viewer: viewer{cfg.Zone, cfg.UIURL}, done: cfg.Done}
 	p.hub = hub{watch: d.Watch, render: p.frame}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", p.guard(cfg.Open, p.show(false)))
-	mux.HandleFunc("GET /wall", p.guard(cfg.Open, p.show(true)))
-	mux.HandleFunc("GET /tickets/{n}", p.guard(cfg.Open, p.why))
-	mux.HandleFunc("GET /events", p.guard(cfg.Open, p.events))
+	mux.HandleFunc("GET /{$}", p.guard(cfg.Open, desk.AsRequester, p.show(false)))
+	mux.HandleFunc("GET /wall", p.guard(cfg.Open, desk.AsRequester, p.show(true)))
+	mux.HandleFunc("GET /tickets/{n}", p.guard(cfg.Open, desk.AsAgent, p.why))
+	mux.HandleFunc("GET /events", p.guard(cfg.Open, desk.AsRequester, p.events))
 	mux.Handle("GET /static/", static())
 	return policy(mux)
 }
@@ -88,14 +90,19 @@ func policy(next http.Handler) http.Handler {
 	})
 }
 
-// guard keeps the board from strangers. Signing in is not built yet: closed
-// pages are closed to all.
-func (p *pages) guard(open bool, next http.HandlerFunc) http.HandlerFunc {
-	if open {
-		return next
-	}
-	return func(w http.ResponseWriter, _ *http.Request) {
-		p.write(w, http.StatusUnauthorized, "message", message{Title: "This board is closed", Text: "Whoever runs this helpdesk has not opened its pages. The REST API and the phones work as usual."})
+// guard asks for an access, unless the pages are open, and sends strangers to sign in.
+func (p *pages) guard(open bool, need desk.Access, next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		who := signin.Caller(r.Context())
+		if open || who.May(need) {
+			next(w, r)
+			return
+		}
+		if who.May(desk.AsRequester) {
+			p.write(w, http.StatusForbidden, "message", message{Title: "This page is for those who work here", Text: "You are signed in, but you do not work on tickets."})
+			return
+		}
+		http.Redirect(w, r, "/sign-in?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 	}
 }
 

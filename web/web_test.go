@@ -9,8 +9,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +23,8 @@ import (
 	"go.uber.org/goleak"
 
 	"deskbell/desk"
+	"deskbell/roster"
+	"deskbell/signin"
 	"deskbell/ticket"
 )
 
@@ -102,7 +106,7 @@ func TestWhy(t *testing.T) {
 		{"/tickets/143", Config{Open: true}, &fakeDesk{}, http.StatusNotFound},
 		{"/tickets/x", Config{Open: true}, &fakeDesk{}, http.StatusNotFound},
 		{"/tickets/142", Config{Open: true}, &fakeDesk{err: errors.New("secret address")}, http.StatusServiceUnavailable},
-		{"/tickets/142", Config{}, &fakeDesk{}, http.StatusUnauthorized},
+		{"/tickets/142", Config{}, &fakeDesk{}, http.StatusSeeOther},
 	} {
 		if got := get(t, New(c.config, c.desk), c.path); got.Code != c.want {
 			t.Errorf("%s: %d, want %d", c.path, got.Code, c.want)
@@ -295,10 +299,19 @@ func TestWords(t *testing.T) {
 func TestClosedAndBroken(t *testing.T) {
 	t.Parallel()
 	closed := New(Config{}, &fakeDesk{board: fullBoard()})
-	for path, want := range map[string]int{"/": 401, "/wall": 401, "/events": 401, "/static/board.css": 200, "/static/": 404, "/static/nothing": 404, "/other": 404} {
-		if w := get(t, closed, path); w.Code != want || want == 401 && strings.Contains(w.Body.String(), "Printer") {
+	for path, want := range map[string]int{"/": 303, "/wall": 303, "/events": 303, "/static/board.css": 200, "/static/": 404, "/static/nothing": 404, "/other": 404} {
+		if w := get(t, closed, path); w.Code != want || want == 303 && w.Header().Get("Location") != "/sign-in?next="+url.QueryEscape(path) {
 			t.Errorf("%s: %d, want %d", path, w.Code, want)
 		}
+	}
+	as := func(role roster.Role, path string) int {
+		w := httptest.NewRecorder()
+		c := desk.Caller{Person: roster.Person{ID: "ann", Roles: roster.Roles{role}}}
+		closed.ServeHTTP(w, httptest.NewRequestWithContext(signin.As(t.Context(), c), "GET", path, nil))
+		return w.Code
+	}
+	if got := []int{as(roster.Requester, "/"), as(roster.Requester, "/tickets/142"), as(roster.Agent, "/tickets/142")}; !slices.Equal(got, []int{200, 403, 200}) {
+		t.Errorf("signed in: %v", got)
 	}
 	broken := New(Config{Open: true}, &fakeDesk{err: errors.New("secret address")})
 	if w := get(t, broken, "/"); w.Code != 503 || strings.Contains(w.Body.String(), "secret") {

@@ -354,7 +354,7 @@ func (c tokenCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if c.Life > 0 {
 		expires = time.Now().Add(c.Life)
 	}
-	token, err := s.CreateToken(ctx, c.Person, scopes, c.Name, expires)
+	_, token, err := s.CreateToken(ctx, store.Token{Person: c.Person, Scopes: scopes, Name: c.Name, Expires: expires}, store.Audit{Channel: "cli"})
 	if err != nil {
 		return err
 	}

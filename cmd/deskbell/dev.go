@@ -168,6 +168,7 @@ func (s *stack) up(ctx context.Context) error {
 	}
 	s.config = env
 	s.config.PublicURL = "http://" + env.HTTPAddr
+	s.config.OpenBoard = true
 	s.ready = ready{HTTP: s.config.PublicURL, TemporalNamespace: cmp.Or(env.TemporalNamespace, "default"), People: s.people.People}
 	postgres, err := s.postgres(ctx)
 	if err != nil {
@@ -446,7 +447,7 @@ func (s *stack) settle(ctx context.Context, sys *system) error {
 			return nil
 		}
 	}
-	token, err := sys.store.CreateToken(ctx, administrator(s.people), []string{"admin"}, "development", time.Time{})
+	_, token, err := sys.store.CreateToken(ctx, store.Token{Person: administrator(s.people), Scopes: []string{"admin"}, Name: "development"}, store.Audit{Channel: "cli"})
 	if err != nil {
 		return fmt.Errorf("make a token: %w", err)
 	}

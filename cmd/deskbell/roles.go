@@ -27,6 +27,7 @@ import (
 	"deskbell/gateway/im"
 	"deskbell/gateway/sms"
 	"deskbell/policy"
+	"deskbell/signin"
 	"deskbell/store"
 	"deskbell/web"
 	"deskbell/workers"
@@ -146,11 +147,13 @@ func (s *system) run(ctx context.Context, listener net.Listener) error {
 
 func (s *system) handler(ctx context.Context) http.Handler {
 	pages := http.NewServeMux()
-	pages.Handle("/", web.New(web.Config{Log: s.log, Zone: s.zone, UIURL: s.config.TemporalUIURL, Open: true, Done: ctx.Done()}, s.desk))
+	pages.Handle("/", web.New(web.Config{Log: s.log, Zone: s.zone, UIURL: s.config.TemporalUIURL, Open: s.config.OpenBoard, Done: ctx.Done()}, s.desk))
 	if s.desk.TestClock != nil {
 		pages.HandleFunc("POST /test/clock", s.moveClock)
 	}
-	return api.New(api.Config{Log: s.log, Clock: s.clock, Metrics: s.metrics.registry, Pages: pages}, s.desk)
+	door := signin.New(signin.Config{Log: s.log, Clock: s.clock, URL: s.config.PublicURL, Proxies: s.config.TrustedProxies, OIDC: signin.OIDC{
+		Issuer: s.config.OIDC.Issuer, ClientID: s.config.OIDC.ClientID, ClientSecret: s.config.OIDC.ClientSecret.Reveal(), Claim: s.config.OIDC.Claim}}, s.desk)
+	return api.New(api.Config{Log: s.log, Clock: s.clock, Metrics: s.metrics.registry, Pages: pages, URL: s.config.PublicURL}, s.desk, door)
 }
 
 // moveClock moves the present for a test: {"offset": "90m"}.

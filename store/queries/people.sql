@@ -57,13 +57,3 @@ WHERE jid = @address AND (presence, presence_show, presence_reason) IS DISTINCT 
 -- name: ForgetPresence :execrows
 UPDATE people SET presence = 'unknown', presence_show = '', presence_reason = '', presence_since = @at
 WHERE presence <> 'unknown';
-
--- name: CreateToken :exec
-INSERT INTO tokens (hash, person, scopes, name, created_at, expires)
-VALUES (@hash, @person, @scopes, @name, @created_at, @expires);
-
--- name: Token :one
-SELECT person, scopes, last_used FROM tokens WHERE hash = @hash AND (expires IS NULL OR expires > @now);
-
--- name: TouchToken :exec
-UPDATE tokens SET last_used = @now WHERE hash = @hash;

@@ -133,3 +133,17 @@ type Swap struct {
 	State     string
 	EndedAt   *time.Time
 }
+
+type Token struct {
+	Hash      []byte
+	Person    string
+	Scopes    []string
+	Name      string
+	CreatedAt time.Time
+	Expires   *time.Time
+	LastUsed  *time.Time
+	ID        int64
+	CreatedBy string
+	RevokedAt *time.Time
+	RevokedBy string
+}

@@ -10,32 +10,6 @@ import (
 	"time"
 )
 
-const createToken = `-- name: CreateToken :exec
-INSERT INTO tokens (hash, person, scopes, name, created_at, expires)
-VALUES ($1, $2, $3, $4, $5, $6)
-`
-
-type CreateTokenParams struct {
-	Hash      []byte
-	Person    string
-	Scopes    []string
-	Name      string
-	CreatedAt time.Time
-	Expires   *time.Time
-}
-
-func (q *Queries) CreateToken(ctx context.Context, arg CreateTokenParams) error {
-	_, err := q.db.Exec(ctx, createToken,
-		arg.Hash,
-		arg.Person,
-		arg.Scopes,
-		arg.Name,
-		arg.CreatedAt,
-		arg.Expires,
-	)
-	return err
-}
-
 const forgetPresence = `-- name: ForgetPresence :execrows
 UPDATE people SET presence = 'unknown', presence_show = '', presence_reason = '', presence_since = $1
 WHERE presence <> 'unknown'
@@ -433,41 +407,5 @@ type ShiftPositionsParams struct {
 // Whoever the file does not name keeps their order, after those it names.
 func (q *Queries) ShiftPositions(ctx context.Context, arg ShiftPositionsParams) error {
 	_, err := q.db.Exec(ctx, shiftPositions, arg.By, arg.Named)
-	return err
-}
-
-const token = `-- name: Token :one
-SELECT person, scopes, last_used FROM tokens WHERE hash = $1 AND (expires IS NULL OR expires > $2)
-`
-
-type TokenParams struct {
-	Hash []byte
-	Now  *time.Time
-}
-
-type TokenRow struct {
-	Person   string
-	Scopes   []string
-	LastUsed *time.Time
-}
-
-func (q *Queries) Token(ctx context.Context, arg TokenParams) (TokenRow, error) {
-	row := q.db.QueryRow(ctx, token, arg.Hash, arg.Now)
-	var i TokenRow
-	err := row.Scan(&i.Person, &i.Scopes, &i.LastUsed)
-	return i, err
-}
-
-const touchToken = `-- name: TouchToken :exec
-UPDATE tokens SET last_used = $1 WHERE hash = $2
-`
-
-type TouchTokenParams struct {
-	Now  *time.Time
-	Hash []byte
-}
-
-func (q *Queries) TouchToken(ctx context.Context, arg TouchTokenParams) error {
-	_, err := q.db.Exec(ctx, touchToken, arg.Now, arg.Hash)
 	return err
 }
