@@ -88,6 +88,7 @@ type XMPP struct {
 	JID      string // bare, lower case
 	Password Secret
 	CAFile   string // PEM; empty: the system's
+	Room     string // the team's room, bare, lower case; empty: none
 }
 
 // Load reads the environment through getenv (os.Getenv) and checks what the
@@ -113,6 +114,7 @@ func Load(getenv func(string) string, roles []string) (Config, error) {
 			JID:      read(&r, "DESKBELL_XMPP_JID", "", bareJID),
 			Password: secret(&r, "DESKBELL_XMPP_PASSWORD", "", anything),
 			CAFile:   read(&r, "DESKBELL_XMPP_CA_FILE", "", certificates),
+			Room:     read(&r, "DESKBELL_XMPP_ROOM", "", bareJID),
 		},
 		PolicyFile: read(&r, "DESKBELL_POLICY_FILE", "", verbatim),
 		PeopleFile: read(&r, "DESKBELL_PEOPLE_FILE", "", verbatim),

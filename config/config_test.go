@@ -42,7 +42,7 @@ func plain(c Config) map[string]any {
 	out := map[string]any{
 		"database": c.Database.Reveal(), "temporal": c.TemporalAddress, "namespace": c.TemporalNamespace,
 		"http": c.HTTPAddr, "public": c.PublicURL, "ui": c.TemporalUIURL,
-		"xmpp":   []string{c.XMPP.Addr, c.XMPP.JID, c.XMPP.Password.Reveal(), c.XMPP.CAFile},
+		"xmpp":   []string{c.XMPP.Addr, c.XMPP.JID, c.XMPP.Password.Reveal(), c.XMPP.CAFile, c.XMPP.Room},
 		"policy": c.PolicyFile, "people": c.PeopleFile, "key": c.TokenKey.Reveal(),
 		"open": c.OpenBoard, "proxies": c.TrustedProxies,
 		"oidc": strings.Join([]string{c.OIDC.Issuer, c.OIDC.ClientID, c.OIDC.ClientSecret.Reveal(), c.OIDC.Claim}, "|"),
@@ -63,7 +63,7 @@ func TestLoadComplete(t *testing.T) {
 	want := map[string]any{
 		"database": "postgres://deskbell:hunter2!@localhost:5432/deskbell", "temporal": "", "namespace": "",
 		"http": ":8080", "public": "http://localhost:8080", "ui": "",
-		"xmpp":   []string{"[::1]:5222", "helpdesk@example.org", hidden, ""},
+		"xmpp":   []string{"[::1]:5222", "helpdesk@example.org", hidden, "", ""},
 		"policy": "", "people": "", "key": strings.Repeat(hidden, 4),
 		"open": false, "proxies": []netip.Prefix(nil), "oidc": "|desk|hunter2!|preferred_username",
 		"smsc0": "smsc.example.org:2775 desk hunter2! +4930100 false 0", "terms0": "|false|false|false|0|10|[]|DE|",
@@ -94,7 +94,8 @@ func TestLoadOptions(t *testing.T) {
 		"DESKBELL_SMPP_PREFIXES":    {"+49, +", "terms0", "|false|false|false|0|10|[+49 +]|DE|"},
 		"DESKBELL_SMPP_REGION":      {"AT", "terms0", "|false|false|false|0|10|[]|AT|"},
 		"DESKBELL_SMPP_RECEIPT_IDS": {"hex", "terms0", "|false|false|false|0|10|[]|DE|hex"},
-		"DESKBELL_XMPP_CA_FILE":     {pem, "xmpp", "[[::1]:5222 helpdesk@example.org hunter2! " + pem + "]"},
+		"DESKBELL_XMPP_CA_FILE":     {pem, "xmpp", "[[::1]:5222 helpdesk@example.org hunter2! " + pem + " ]"},
+		"DESKBELL_XMPP_ROOM":        {"desk@rooms.example.org", "xmpp", "[[::1]:5222 helpdesk@example.org hunter2!  desk@rooms.example.org]"},
 		"DESKBELL_POLICY_FILE":      {"policy.yaml", "policy", "policy.yaml"},
 		"DESKBELL_PEOPLE_FILE":      {"people.yaml", "people", "people.yaml"},
 		"DESKBELL_OPEN_BOARD":       {"true", "open", "true"},

@@ -49,6 +49,7 @@ func Known() []Variable {
 		{Name: "DESKBELL_XMPP_JID", Roles: im, Required: true, Help: "the helpdesk's account, a bare JID in lower case"},
 		{Name: "DESKBELL_XMPP_PASSWORD", Roles: im, Required: true, Secret: true, Help: "its password"},
 		{Name: "DESKBELL_XMPP_CA_FILE", Roles: im, Help: "the path of the PEM certificates that vouch for the server; by default the system's"},
+		{Name: "DESKBELL_XMPP_ROOM", Roles: []string{IM, Tickets}, Help: "the team's room (XEP-0045), a bare JID in lower case: new, taken and closed tickets are told there, and what people write to the desk there counts if the room shows who they are; no room without it"},
 		{Name: "DESKBELL_POLICY_FILE", Help: "the path of the policy, YAML; by default the built-in one"},
 		{Name: "DESKBELL_PEOPLE_FILE", Help: "the path of people, numbers, JIDs and rota to import at the start, YAML or JSON"},
 		{Name: "DESKBELL_TOKEN_KEY", Roles: api, Required: true, Secret: true, Help: "signs sign-ins and tokens; at least 32 characters"},

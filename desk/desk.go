@@ -32,6 +32,7 @@ type Config struct {
 	URL       string         // of the pages, told to people
 	Org       string         // the organisation's name, told to strangers
 	Own       []string       // the desk's own addresses: numbers in E.164, bare JID
+	Room      string         // bare JID of the team's room; empty for none
 	// Join decodes the parts of a concatenated message.
 	Join func([]gateway.Part) (string, error)
 }
@@ -60,7 +61,7 @@ func New(c Config) *Desk {
 		answered: map[string]chan struct{}{},
 		kicks:    map[gateway.Channel][]func(){},
 	}
-	d.tickets = &activities.Tickets{Directory: c.Store, ReadModel: readModel{c.Store}, Policy: c.Policy}
+	d.tickets = &activities.Tickets{Directory: c.Store, ReadModel: readModel{d}, Policy: c.Policy}
 	d.words = &activities.Notices{Addresses: d, Waiting: c.Store, Outbox: d, Zone: c.Zone, URL: c.URL, Log: c.Log}
 	c.Store.Bundle = func(b store.Bundle) (string, error) { return bundled(b, d.common(nil)) }
 	return d
@@ -108,14 +109,18 @@ func (d *Desk) NoticeActivities() *activities.Notices { return d.words }
 // TicketActivities are the activities of the tickets' queue.
 func (d *Desk) TicketActivities() *activities.Tickets { return d.tickets }
 
-type readModel struct{ store *store.Store }
+type readModel struct{ desk *Desk }
 
 func (r readModel) Project(ctx context.Context, p activities.Projection) error {
-	return r.store.Project(ctx, store.Projection{Ticket: p.Ticket, Events: p.Events, Commands: p.Commands})
+	news, err := r.desk.news(p)
+	if err != nil {
+		return err
+	}
+	return r.desk.Store.Project(ctx, store.Projection{Ticket: p.Ticket, Events: p.Events, Commands: p.Commands, News: news})
 }
 
 func (r readModel) Load(ctx context.Context, number int) (activities.Projection, error) {
-	t, commands, err := r.store.Snapshot(ctx, number)
+	t, commands, err := r.desk.Store.Snapshot(ctx, number)
 	return activities.Projection{Ticket: t, Commands: commands}, err
 }
 

@@ -293,7 +293,13 @@ func (d *Desk) take(ctx context.Context, message arrived) error {
 	if slices.Contains(d.Own, row.From) {
 		return d.drop(ctx, row, "from ourselves") // or we would answer each other for ever
 	}
+	if d.anonymous(row) {
+		return d.unseen(ctx, row)
+	}
 	person, err := d.Store.PersonAt(ctx, row.Channel, row.From)
+	if errors.Is(err, store.ErrNotFound) && d.spokenInRoom(row.ReplyTo) {
+		return d.drop(ctx, row, "a stranger in the room")
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return d.stranger(ctx, row)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -150,7 +151,7 @@ func (e *engine) became(ctx context.Context, before, after ticket.Ticket, events
 		}
 		e.most[holder] = max(e.most[holder], held)
 	}
-	if err := e.world.store.Project(ctx, store.Projection{Ticket: after, Events: events}); err != nil {
+	if err := e.world.desk.TicketActivities().Project(ctx, activities.Projection{Ticket: after, Events: events}); err != nil {
 		return err
 	}
 	var notices []ticket.Notice
@@ -200,7 +201,8 @@ type world struct {
 	serial  int
 }
 
-func open(t *testing.T, limits string) *world {
+// open opens one, with a team's room if that is named.
+func open(t *testing.T, limits string, room ...string) *world {
 	t.Helper()
 	t.Parallel()
 	url := server.Database(t)
@@ -223,7 +225,7 @@ func open(t *testing.T, limits string) *world {
 	must(t, err)
 	w.engine = &engine{world: w, tickets: map[int]ticket.Ticket{}, known: map[string]bool{}, most: map[string]int{}}
 	process := func(s *store.Store) *desk.Desk {
-		return desk.New(desk.Config{Store: s, Engine: w.engine, Policy: pol, Clock: w.clock, Log: log, Join: join, Zone: time.UTC, Own: []string{"+15550000", "desk@desk.localhost"}, URL: "http://desk", Org: "Desk"})
+		return desk.New(desk.Config{Store: s, Engine: w.engine, Policy: pol, Clock: w.clock, Log: log, Join: join, Zone: time.UTC, Own: []string{"+15550000", "desk@desk.localhost"}, Room: strings.Join(room, ""), URL: "http://desk", Org: "Desk"})
 	}
 	w.another = func() *desk.Desk {
 		s, err := store.Open(t.Context(), url, w.clock, log)

@@ -36,6 +36,9 @@ func (d *Desk) Post(ctx context.Context, posts []activities.Post) error {
 	for _, p := range posts {
 		w := store.Write{Answers: p.Notice.Answers}
 		add(&w, p)
+		if err := d.inRoom(ctx, w.Outgoing); err != nil {
+			return err
+		}
 		if w.Answers == "" {
 			unasked.Outgoing = append(unasked.Outgoing, w.Outgoing...)
 			unasked.Contexts = append(unasked.Contexts, w.Contexts...)

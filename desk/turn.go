@@ -418,6 +418,9 @@ func (d *Desk) say(ctx context.Context, row store.Inbound, to roster.Person, mes
 		}
 		w.Outgoing = []store.Outgoing{{Key: r.key, Channel: row.Channel, Person: to.ID, Address: row.ReplyTo, Reason: message, Text: text.Body}}
 	}
+	if err := d.inRoom(ctx, w.Outgoing); err != nil {
+		return err
+	}
 	if _, err := d.Store.Write(ctx, w); err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ import (
 const (
 	// XMPPDomain is the private server's own domain, always present.
 	XMPPDomain = "desk.localhost"
+	// XMPPRooms is where its rooms are; whoever comes first makes one.
+	XMPPRooms = "rooms." + XMPPDomain
 
 	// archiveFile is the name that Prosody gives its SQLite database, in its data folder.
 	archiveFile = "prosody.sqlite"
@@ -122,6 +124,7 @@ type prosodySite struct {
 	PidFile, Data, Modules, Groups, Key, Certificate string
 	DefaultHost                                      string
 	Hosts                                            []string
+	Rooms                                            string
 	Port, HTTPPort                                   int
 }
 
@@ -131,7 +134,7 @@ func newProsodySite(c ProsodyConfig) (*prosodySite, error) {
 		return nil, err
 	}
 	s := &prosodySite{
-		dir: dir, DefaultHost: XMPPDomain, Hosts: []string{XMPPDomain},
+		dir: dir, DefaultHost: XMPPDomain, Hosts: []string{XMPPDomain}, Rooms: XMPPRooms,
 		Data:        filepath.Join(dir, "data"),
 		Modules:     filepath.Join(dir, "modules"), // with prosody_modules in it
 		PidFile:     filepath.Join(dir, "data", "prosody.pid"),

@@ -16,11 +16,12 @@ import (
 	"github.com/mattn/go-xmpp"
 )
 
-// Chat is a real XMPP client of a person.
+// Chat is a real XMPP client of a person, for the chat with the desk or for a room.
 type Chat struct {
 	*Wire
 	client *xmpp.Client
-	desk   string // JID
+	desk   string // JID of the desk or the room
+	nick   string // in the room
 	host   string
 	reader sync.WaitGroup
 
@@ -90,7 +91,7 @@ func (c *Chat) read() {
 		c.mu.Lock()
 		switch v := stanza.(type) {
 		case xmpp.Chat:
-			if v.Text != "" && bare(v.Remote) == c.desk {
+			if v.Text != "" && bare(v.Remote) == c.desk && (c.nick == "" || v.Remote != c.desk+"/"+c.nick) {
 				c.confirm(v)
 				c.messages = append(c.messages, Message{ID: strconv.Itoa(len(c.messages)), Text: v.Text, At: time.Now()})
 			}
@@ -131,8 +132,35 @@ func (c *Chat) say(text string) error {
 	id := fmt.Sprintf("e2e-%d-%d", time.Now().UnixNano(), c.serial)
 	c.messages = append(c.messages, Message{ID: id, Text: text, At: time.Now(), Own: true})
 	c.mu.Unlock()
-	_, err := c.client.SendOrg(fmt.Sprintf("<message to='%s' type='chat' id='%s'><body>%s</body></message>", c.desk, id, body.String()))
+	kind := "chat"
+	if c.nick != "" {
+		kind = "groupchat"
+	}
+	_, err := c.client.SendOrg(fmt.Sprintf("<message to='%s' type='%s' id='%s'><body>%s</body></message>", c.desk, kind, id, body.String()))
 	return err
+}
+
+// Join is the person in the team's room, until the story ends; the room is read and
+// written with a client of its own.
+func (p *Person) Join() *Chat {
+	p.desk.t.Helper()
+	p.Chat() // answers come there too
+	client, err := dialChat(p.desk.Ready, p.JID, p.password, "room")
+	if err != nil {
+		p.desk.t.Fatal(err)
+	}
+	_, host, _ := strings.Cut(p.JID, "@")
+	c := &Chat{client: client, desk: p.desk.Room, nick: p.Name, host: host, pongs: map[string]bool{}}
+	c.Wire = &Wire{t: p.desk.t, who: "the room, as " + p.Name + " sees it,", history: c.history, write: c.say, seen: map[string]bool{}}
+	c.reader.Go(c.read)
+	p.desk.t.Cleanup(c.leave)
+	if _, err := client.SendOrg(fmt.Sprintf("<presence to='%s/%s'><x xmlns='http://jabber.org/protocol/muc'><history maxstanzas='0'/></x></presence>", c.desk, c.nick)); err != nil {
+		p.desk.t.Fatal(err)
+	}
+	if err := c.ping(); err != nil {
+		p.desk.t.Fatal(err)
+	}
+	return c
 }
 
 // ping returns when everything that the server sent before is read.

@@ -58,6 +58,7 @@ type Ready struct {
 	Token       string `json:"token"`
 	Number      string `json:"number"`
 	Desk        string `json:"desk"`
+	Room        string `json:"room"`
 	People      []struct {
 		ID, Name, Phone, JID, Password string
 		Role                           any // one or a list

@@ -50,6 +50,7 @@ func TestStories(t *testing.T) {
 		{"two claim at once", race},
 		{"what an agent can say", agentWords},
 		{"who is there", presence},
+		{"the team's room", teamRoom},
 		{"what managers see", managers},
 		{"the command line", commandLine},
 		{"strangers", strangers},

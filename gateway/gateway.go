@@ -41,6 +41,8 @@ type Message struct {
 	Part *Part
 	// Cursor is the archive id to store in the message's own transaction (IM only).
 	Cursor string
+	// Archive is whose Cursor it is: a room's bare JID, or empty for the account's own.
+	Archive string
 }
 
 // Part is one piece of a concatenated SMS. Pieces are decoded together, because
@@ -68,9 +70,9 @@ type Inbox interface {
 	// Confirm notes that the network is known to have our acknowledgement of these
 	// keys: an equal message is a new one from now on.
 	Confirm(ctx context.Context, channel Channel, keys []string) error
-	// Cursor returns the last archive id kept for an account and the stamp of its
-	// message; empty at the first login.
-	Cursor(ctx context.Context, account string) (string, time.Time, error)
+	// Cursor returns the last id kept of an archive, named as in Message.Archive, and
+	// the stamp of its message; empty at the first login.
+	Cursor(ctx context.Context, archive string) (string, time.Time, error)
 }
 
 // Delivery is one message that goes out: a row of the outbox.

@@ -85,19 +85,27 @@ func keepParams(m gateway.Message, now time.Time) db.KeepMessageParams {
 }
 
 func setCursors(ctx context.Context, q *db.Queries, messages []gateway.Message) error {
-	last := map[gateway.Channel]gateway.Message{}
+	last := map[string]gateway.Message{}
 	for _, m := range messages {
 		if m.Cursor != "" {
-			last[m.Channel] = m
+			last[m.Archive] = m
 		}
 	}
-	for channel, m := range last {
-		err := q.SetCursor(ctx, db.SetCursorParams{Channel: string(channel), Cursor: m.Cursor, SentAt: optional(m.SentAt)})
+	for archive, m := range last {
+		err := q.SetCursor(ctx, db.SetCursorParams{Channel: cursor(archive), Cursor: m.Cursor, SentAt: optional(m.SentAt)})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// cursor names the cursor of an archive: the IM account's own, or a room's.
+func cursor(archive string) string {
+	if archive == "" {
+		return string(gateway.IM)
+	}
+	return string(gateway.IM) + " " + archive
 }
 
 // Confirm notes that the network is known to have our acknowledgement of these
@@ -107,16 +115,17 @@ func (s *Store) Confirm(ctx context.Context, channel gateway.Channel, keys []str
 	return fail("confirm messages", s.q.Confirm(ctx, db.ConfirmParams{At: &now, Channel: string(channel), Keys: keys}))
 }
 
-// Advance moves an account's cursor on past messages that are not kept. An empty
-// cursor with a stamp says where to begin.
-func (s *Store) Advance(ctx context.Context, _, cursor string, stamp time.Time) error {
-	return fail("advance the cursor", s.q.SetCursor(ctx, db.SetCursorParams{Channel: string(gateway.IM), Cursor: cursor, SentAt: optional(stamp)}))
+// Advance moves an archive's cursor on past messages that are not kept; the archive is
+// a room's bare JID, or empty for the account's own. An empty cursor with a stamp says
+// where to begin.
+func (s *Store) Advance(ctx context.Context, archive, id string, stamp time.Time) error {
+	return fail("advance the cursor", s.q.SetCursor(ctx, db.SetCursorParams{Channel: cursor(archive), Cursor: id, SentAt: optional(stamp)}))
 }
 
-// Cursor returns the last archive id kept and the stamp of its message; empty at
-// the first login. Deskbell has one IM account, so its name does not matter.
-func (s *Store) Cursor(ctx context.Context, _ string) (string, time.Time, error) {
-	row, err := s.q.Cursor(ctx, string(gateway.IM))
+// Cursor returns the last id kept of an archive and the stamp of its message; empty at
+// the first login.
+func (s *Store) Cursor(ctx context.Context, archive string) (string, time.Time, error) {
+	row, err := s.q.Cursor(ctx, cursor(archive))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", time.Time{}, nil
 	}

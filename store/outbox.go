@@ -176,6 +176,21 @@ func insertDeliveries(ctx context.Context, q *db.Queries, w Write, now time.Time
 	return ids, fresh, err
 }
 
+// post writes messages within a step that waits for no result.
+func (s *Store) post(ctx context.Context, q *db.Queries, news []Outgoing) error {
+	now := s.now()
+	for _, o := range news {
+		if err := errors.Join(
+			q.PostDelivery(ctx, db.PostDeliveryParams{Key: o.Key, Channel: string(o.Channel), Address: o.Address, Reason: o.Reason, Ticket: o.Ticket,
+				Text: storable(o.Text), Again: storable(cmp.Or(o.Again, o.Text)), Alert: o.Alert, Expires: optional(o.Expires), Now: now}),
+			q.Notify(ctx, db.NotifyParams{Channel: due, Payload: string(o.Channel)}),
+		); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // changeContexts locks the conversations of people and returns them changed.
 func changeContexts(ctx context.Context, q *db.Queries, changes []ContextChange) ([]db.SetConversationParams, error) {
 	if len(changes) == 0 {

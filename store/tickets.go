@@ -83,6 +83,8 @@ type Projection struct {
 	Ticket   ticket.Ticket
 	Events   []ticket.Event
 	Commands []string
+	// News are lines about the events, each written once like its event.
+	News []Outgoing
 }
 
 // Project writes a projection. An older version never replaces a newer one, and
@@ -117,6 +119,9 @@ func (s *Store) Project(ctx context.Context, p Projection) error {
 			}
 		}
 		if err := s.hold(ctx, q, t); err != nil {
+			return err
+		}
+		if err := s.post(ctx, q, p.News); err != nil {
 			return err
 		}
 		return q.Notify(ctx, db.NotifyParams{Channel: changes, Payload: "ticket:" + strconv.Itoa(t.Number)})

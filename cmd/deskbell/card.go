@@ -55,6 +55,9 @@ var cardTemplate = template.Must(template.New("card").Funcs(template.FuncMap{
 {{- if .Phones}}
   Phones        {{.Phones}}
 {{- end}}
+{{- if .Room}}
+  Team's room   {{.Room}} (any chat client; in the browser: /join {{.Room}})
+{{- end}}
   State         {{.State}}
 
   Who you can play{{if .Phones}} (a phone: {{.Phones}}/?phone=NUMBER){{end}}

@@ -18,6 +18,7 @@ const (
 	demoDomain = "desk.localhost"
 	demoNumber = "+447700900100"
 	demoBot    = "helpdesk@" + demoDomain
+	demoRoom   = "desk@rooms." + demoDomain
 )
 
 func demoPeople() roster.File {

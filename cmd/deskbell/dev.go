@@ -73,6 +73,7 @@ type ready struct {
 	Token             string          `json:"token"`
 	Number            string          `json:"number"`
 	Desk              string          `json:"desk,omitempty"` // the desk's JID
+	Room              string          `json:"room,omitempty"` // the team's, a JID
 	People            []roster.Person `json:"people"`
 }
 
@@ -293,7 +294,7 @@ func engineBinary() (string, error) {
 
 func (s *stack) prosody(ctx context.Context) error {
 	if s.config.XMPP.Addr != "" {
-		s.ready.XMPP, s.ready.XMPPCA, s.ready.Desk = s.config.XMPP.Addr, s.config.XMPP.CAFile, s.config.XMPP.JID
+		s.ready.XMPP, s.ready.XMPPCA, s.ready.Desk, s.ready.Room = s.config.XMPP.Addr, s.config.XMPP.CAFile, s.config.XMPP.JID, s.config.XMPP.Room
 		return nil
 	}
 	done := s.progress.step("Prosody")
@@ -328,8 +329,8 @@ func (s *stack) prosody(ctx context.Context) error {
 		s.progress.line("chats get slower the longer they are: %v", err)
 	}
 	s.supervise("Prosody", p.Server)
-	s.config.XMPP = config.XMPP{Addr: p.Addr(), JID: demoBot, Password: config.NewSecret(password), CAFile: p.CAFile()}
-	s.ready.XMPP, s.ready.XMPPCA, s.ready.Desk = p.Addr(), p.CAFile(), demoBot
+	s.config.XMPP = config.XMPP{Addr: p.Addr(), JID: demoBot, Password: config.NewSecret(password), CAFile: p.CAFile(), Room: demoRoom}
+	s.ready.XMPP, s.ready.XMPPCA, s.ready.Desk, s.ready.Room = p.Addr(), p.CAFile(), demoBot, demoRoom
 	s.chat(p.WebsocketURL())
 	return nil
 }

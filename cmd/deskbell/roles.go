@@ -21,6 +21,7 @@ import (
 
 	"deskbell/api"
 	"deskbell/clock"
+	"deskbell/command"
 	"deskbell/config"
 	"deskbell/desk"
 	"deskbell/gateway"
@@ -74,7 +75,7 @@ func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Po
 	}
 	s.desk = desk.New(desk.Config{
 		Store: s.store, Engine: s.engine.Client, Policy: p, Clock: now, TestClock: movable, Log: log, Zone: s.zone,
-		URL: c.PublicURL, Org: "Deskbell", Own: own, Join: sms.Join,
+		URL: c.PublicURL, Org: "Deskbell", Own: own, Room: c.XMPP.Room, Join: sms.Join,
 	})
 	s.metrics = newMetrics(s)
 	return s, nil
@@ -217,7 +218,8 @@ func smscConfig(c config.SMSC) sms.Config {
 // runIM is the same for a login.
 func (s *system) runIM(ctx context.Context) error {
 	x := s.config.XMPP
-	gw := im.New(im.Config{Addr: x.Addr, JID: x.JID, Password: x.Password.Reveal(), CAFile: x.CAFile, Menu: menu(), Card: card(), Watch: s.metrics.xmpp},
+	gw := im.New(im.Config{Addr: x.Addr, JID: x.JID, Password: x.Password.Reveal(), CAFile: x.CAFile, Menu: menu(), Card: card(), Watch: s.metrics.xmpp,
+		Room: im.Room{JID: x.Room, Hello: label("room_hello"), Said: command.Said}, Encrypted: label("encrypted")},
 		kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics}, s.store, directory{s.store}, s.clock, s.log)
 	return s.hold(ctx, gateway.IM, func(ctx context.Context, l *link) error {
 		return gw.Run(ctx, func(ctx context.Context) error {

@@ -78,7 +78,7 @@ var answers = map[xml.Name]func() any{
 }
 
 // answer deals with what comes live and may wait for the directory or the store:
-// subscriptions, IQ requests and receipts.
+// subscriptions, IQ requests, receipts, and lines of a room without an archive.
 func (g *Gateway) answer(ctx context.Context, s *session, asked <-chan any) {
 	for {
 		select {
@@ -93,6 +93,8 @@ func (g *Gateway) answer(ctx context.Context, s *session, asked <-chan any) {
 				err = g.answerIQ(ctx, s, r)
 			case gateway.Receipt:
 				err = g.receipt(ctx, r)
+			case xmpp.Chat:
+				err = g.room.keepLine(ctx, s, r)
 			}
 			if err != nil {
 				g.log.Warn("im: answer a request", slog.Any("error", err))

@@ -26,6 +26,15 @@ type position struct {
 	stamp time.Time // of that entry
 }
 
+// archive is one that is read from where it was left. Whoever reads it owns it.
+type archive struct {
+	of string // the bare JID of the room whose it is; empty for the account's own
+	position
+	// sort finds what an entry is: a message to keep, with the receipt it asks for; the
+	// fate of a message of ours; or nothing.
+	sort func(ctx context.Context, s *session, e archived) (*gateway.Message, *message, error)
+}
+
 // Advancer is what an inbox may have beyond gateway.Inbox: it stores the archive
 // cursor without a message. The desk's own messages, receipts and the like move it.
 // Without Advance they are read again after a restart, which does no harm; but what
@@ -33,13 +42,13 @@ type position struct {
 // restart in that time. Cursor returns what Advance has stored, an empty cursor with
 // a stamp too.
 type Advancer interface {
-	Advance(ctx context.Context, account, cursor string, stamp time.Time) error
+	Advance(ctx context.Context, archive, cursor string, stamp time.Time) error
 }
 
 // receive reads the archive whenever a live message rings, and every so often
 // without. Failures are of the inbox or of one request; the session stays.
 func (g *Gateway) receive(ctx context.Context, s *session) {
-	read := g.drain
+	read := func(ctx context.Context, s *session) error { return g.drain(ctx, s, g.own) }
 	if s.withoutArchive() {
 		read = g.keepHeard
 	}
@@ -66,33 +75,33 @@ func (g *Gateway) receive(ctx context.Context, s *session) {
 	}
 }
 
-// drain deals with everything in the archive after the position.
-func (g *Gateway) drain(ctx context.Context, s *session) error {
-	query := archiveQuery{Set: pageSet{After: g.position.id}}
-	if g.position.id == "" {
-		query.Form = since(g.before(g.position.stamp))
+// drain deals with everything in an archive after the position.
+func (g *Gateway) drain(ctx context.Context, s *session, from *archive) error {
+	query := archiveQuery{Set: pageSet{After: from.id}}
+	if from.id == "" {
+		query.Form = since(g.before(from.stamp))
 	}
 	for {
 		asked := g.clock.Now()
-		entries, complete, err := s.fetch(ctx, query)
+		entries, complete, err := s.fetch(ctx, from.of, query)
 		if err == nil {
 			g.config.Watch.Read(len(entries), g.clock.Now().Sub(asked))
 		}
 		if errors.Is(err, errRefused) && query.Set.After != "" && query.Form == nil {
 			g.log.Warn("im: archive cursor is unknown to the server, going back by time")
-			query = archiveQuery{Form: since(g.before(g.position.stamp))}
+			query = archiveQuery{Form: since(g.before(from.stamp))}
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("query archive: %w", err)
 		}
-		if err := g.accept(ctx, s, entries); err != nil {
+		if err := g.accept(ctx, s, from, entries); err != nil {
 			return err
 		}
 		if complete || len(entries) == 0 {
 			return nil
 		}
-		query.Set.After = g.position.id
+		query.Set.After = from.id
 	}
 }
 
@@ -106,8 +115,8 @@ func (g *Gateway) before(stamp time.Time) time.Time {
 // findArchive finds the place in the archive, or that there is none. An archive that
 // was there before is not given up: without it the desk stays away.
 func (g *Gateway) findArchive(ctx context.Context, s *session) error {
-	_, _, err := s.fetch(ctx, archiveQuery{Set: pageSet{Max: 1, Before: new(string)}})
-	if errors.Is(err, errRefused) && !g.position.known {
+	_, _, err := s.fetch(ctx, "", newest(1))
+	if errors.Is(err, errRefused) && !g.own.known {
 		g.warnWithoutArchive()
 		s.settleArchive(false)
 		return nil
@@ -116,62 +125,71 @@ func (g *Gateway) findArchive(ctx context.Context, s *session) error {
 		return fmt.Errorf("ask for the archive: %w", err)
 	}
 	s.settleArchive(true)
-	return g.locate(ctx, s)
+	return g.locate(ctx, s, g.own)
 }
+
+// newest asks for the last entries of an archive.
+func newest(n int) archiveQuery { return archiveQuery{Set: pageSet{Max: n, Before: new(string)}} }
 
 // locate finds the position: the running process's own, else the inbox's cursor,
 // else, at the first login ever, the newest entry. It comes before the login is
 // announced, so that nothing written to an announced desk counts as older.
-func (g *Gateway) locate(ctx context.Context, s *session) error {
-	if g.position.known {
+func (g *Gateway) locate(ctx context.Context, s *session, in *archive) error {
+	if in.known {
 		return nil
 	}
-	id, stamp, err := g.inbox.Cursor(ctx, bare(g.config.JID))
+	id, stamp, err := g.inbox.Cursor(ctx, in.of)
 	if err != nil {
 		return fmt.Errorf("read archive cursor: %w", err)
 	}
 	if id == "" && stamp.IsZero() {
-		newest, _, err := s.fetch(ctx, archiveQuery{Set: pageSet{Max: 1, Before: new(string)}})
+		last, _, err := s.fetch(ctx, in.of, newest(1))
 		if err != nil {
 			return fmt.Errorf("find newest archive entry: %w", err)
 		}
 		stamp = g.clock.Now()
-		if len(newest) > 0 {
-			id, stamp = newest[0].ID, newest[0].Forwarded.Delay.Stamp
+		if len(last) > 0 {
+			id, stamp = last[0].ID, last[0].Forwarded.Delay.Stamp
 		}
-		if err := g.advance(ctx, id, stamp); err != nil {
+		if err := g.advance(ctx, in, id, stamp); err != nil {
 			return err
 		}
 	}
-	g.position = position{known: true, id: id, stamp: stamp}
+	in.position = position{known: true, id: id, stamp: stamp}
 	return nil
 }
 
-func (g *Gateway) advance(ctx context.Context, id string, stamp time.Time) error {
+func (g *Gateway) advance(ctx context.Context, in *archive, id string, stamp time.Time) error {
 	store, ok := g.inbox.(Advancer)
 	if !ok {
 		return nil
 	}
-	if err := store.Advance(ctx, bare(g.config.JID), id, stamp); err != nil {
+	if err := store.Advance(ctx, in.of, id, stamp); err != nil {
 		return fmt.Errorf("store archive cursor: %w", err)
 	}
 	return nil
 }
 
-// fetch asks for one page of the archive, in archive order. An entry that cannot
+// page is what has come of an archive's page that was asked for.
+type page struct {
+	of      string // the bare JID whose archive it is
+	results []xmpp.XMLElement
+}
+
+// fetch asks for one page of an archive, in archive order. An entry that cannot
 // be parsed is returned with its id only.
-func (s *session) fetch(ctx context.Context, query archiveQuery) (entries []archived, complete bool, err error) {
+func (s *session) fetch(ctx context.Context, of string, query archiveQuery) (entries []archived, complete bool, err error) {
 	query.QueryID = randomHex(8)
 	if query.Set.Max == 0 {
 		query.Set.Max = pageSize
 	}
+	asked := &page{of: of}
 	s.mu.Lock()
-	s.query, s.page = query.QueryID, nil
+	s.pages[query.QueryID] = asked
 	s.mu.Unlock()
-	answer, err := s.request(ctx, "", "set", query)
+	answer, err := s.request(ctx, of, "set", query)
 	s.mu.Lock()
-	page := s.page
-	s.query, s.page = "", nil
+	delete(s.pages, query.QueryID)
 	s.mu.Unlock()
 	if err != nil {
 		return nil, false, err
@@ -180,15 +198,15 @@ func (s *session) fetch(ctx context.Context, query archiveQuery) (entries []arch
 	if err := xml.Unmarshal(answer.Query, &end); err != nil {
 		return nil, false, fmt.Errorf("parse end of archive page: %w", err)
 	}
-	for _, element := range page {
+	for _, element := range asked.results {
 		entry, _ := parseArchived(element) // without its parts it is nobody's message, and passed over
 		entries = append(entries, entry)
 	}
 	return entries, end.Complete, nil
 }
 
-// collect takes a live stanza that belongs to the archive query under way. Only
-// our own account sends those.
+// collect takes a live stanza that belongs to an archive query under way. Only
+// our own account and our room send those.
 func (s *session) collect(chat xmpp.Chat, own string) bool {
 	for _, e := range chat.OtherElem {
 		if e.XMLName.Space != nsArchive || e.XMLName.Local != "result" {
@@ -196,8 +214,12 @@ func (s *session) collect(chat xmpp.Chat, own string) bool {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if (chat.Remote == "" || chat.Remote == own) && s.query != "" && attribute(e, "queryid") == s.query && len(s.page) < pageSize {
-			s.page = append(s.page, e)
+		from := chat.Remote
+		if from == own {
+			from = ""
+		}
+		if p := s.pages[attribute(e, "queryid")]; p != nil && p.of == from && len(p.results) < pageSize {
+			p.results = append(p.results, e)
 		}
 		return true
 	}
@@ -206,11 +228,11 @@ func (s *session) collect(chat xmpp.Chat, own string) bool {
 
 // accept keeps the people's messages among the entries in one transaction, then
 // sends their receipts, then moves the position.
-func (g *Gateway) accept(ctx context.Context, s *session, entries []archived) error {
+func (g *Gateway) accept(ctx context.Context, s *session, from *archive, entries []archived) error {
 	var messages []gateway.Message
 	var receipts []message
 	for _, e := range entries {
-		m, receipt, err := g.sort(ctx, s, e)
+		m, receipt, err := from.sort(ctx, s, e)
 		if err != nil {
 			return err
 		}
@@ -229,10 +251,10 @@ func (g *Gateway) accept(ctx context.Context, s *session, entries []archived) er
 		if _, err := g.inbox.Keep(ctx, messages); err != nil {
 			return fmt.Errorf("keep messages: %w", err)
 		}
-	} else if err := g.advance(ctx, last.ID, last.Forwarded.Delay.Stamp); err != nil {
+	} else if err := g.advance(ctx, from, last.ID, last.Forwarded.Delay.Stamp); err != nil {
 		return err
 	}
-	g.position = position{known: true, id: last.ID, stamp: last.Forwarded.Delay.Stamp}
+	from.position = position{known: true, id: last.ID, stamp: last.Forwarded.Delay.Stamp}
 	for _, r := range receipts {
 		if err := s.write(ctx, r); err != nil {
 			return fmt.Errorf("send receipt: %w", err)
@@ -241,8 +263,7 @@ func (g *Gateway) accept(ctx context.Context, s *session, entries []archived) er
 	return nil
 }
 
-// sort finds what one entry is: a message to keep, with the receipt it asks for;
-// the fate of a message of ours; or nothing.
+// sort is what an entry of the account's own archive is.
 func (g *Gateway) sort(ctx context.Context, s *session, e archived) (*gateway.Message, *message, error) {
 	m := &e.Forwarded.Message
 	from := bare(m.From)
@@ -250,7 +271,7 @@ func (g *Gateway) sort(ctx context.Context, s *session, e archived) (*gateway.Me
 	case from == "":
 		g.log.Warn("im: an archive entry cannot be read, passed over")
 		return nil, nil, nil
-	case from == bare(g.config.JID) || m.Type == "groupchat" || m.Type == "headline":
+	case from == bare(g.config.JID) || from == g.room.jid || m.Type == "groupchat" || m.Type == "headline":
 		return nil, nil, nil
 	case m.Type == "error":
 		return nil, nil, g.bounced(ctx, e)
@@ -280,7 +301,7 @@ func (g *Gateway) sort(ctx context.Context, s *session, e archived) (*gateway.Me
 	case m.Encrypted != nil && !known:
 		return nil, nil, nil
 	case m.Encrypted != nil:
-		return nil, &message{To: m.From, Type: "chat", ID: wireID("encrypted/"+e.ID, from), Body: encryptedAnswer}, nil
+		return nil, &message{To: m.From, Type: "chat", ID: wireID("encrypted/"+e.ID, from), Body: g.config.Encrypted}, nil
 	}
 	kept := &gateway.Message{
 		Channel: gateway.IM,
@@ -315,8 +336,6 @@ func acknowledgement(m *received, typist bool) *message {
 	}
 	return heard
 }
-
-const encryptedAnswer = "I cannot read encrypted messages. Please turn encryption off for this chat and send it again."
 
 // bounced reports a message of ours that came back. The live copy hides its id;
 // the archive's has it.

@@ -348,7 +348,7 @@ func TestChaos(t *testing.T) {
 		})
 		fault(func() {
 			d.stop()
-			d.position = position{}
+			d.own.position = position{}
 			say(part)
 			d.run()
 		})

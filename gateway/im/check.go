@@ -40,7 +40,7 @@ func Check(ctx context.Context, c Config) (contacts []string, err error) {
 			}
 		})
 	})
-	if _, _, err = s.fetch(dialing, archiveQuery{Set: pageSet{Max: 1, Before: new(string)}}); errors.Is(err, errRefused) {
+	if _, _, err = s.fetch(dialing, "", newest(1)); errors.Is(err, errRefused) {
 		err = fmt.Errorf("%w: %w", ErrNoArchive, err)
 	}
 	if err == nil {

@@ -38,7 +38,10 @@ type Config struct {
 	CAFile   string // PEM file of the server's CA; the system's when empty
 	Menu     Menu   // what people's clients may offer as forms; empty for none
 	Card     Card
-	Watch    Watch // may be nil
+	Room     Room
+	// Encrypted answers a message that is encrypted, which the desk cannot read.
+	Encrypted string
+	Watch     Watch // may be nil
 }
 
 // Watch hears what happens on the wire. Its methods must not block, and are called
@@ -81,7 +84,8 @@ type Gateway struct {
 	presence  *presences
 	strangers *strangers
 	window    chan struct{} // one token per message without proof
-	position  position      // in the archive; the running login's
+	own       *archive      // the running login reads it
+	room      *room
 
 	mu        sync.Mutex
 	session   *session // nil when not logged in
@@ -102,6 +106,8 @@ type timing struct {
 	stable     time.Duration // a login that lived this long starts the backoff anew
 	backoff    time.Duration // the first
 	maxBackoff time.Duration
+	room       time.Duration // before the desk sits down again in the room; at once would be rude to whoever kicked it
+	maxRoom    time.Duration
 }
 
 func defaultTiming() timing {
@@ -110,6 +116,7 @@ func defaultTiming() timing {
 		poll: 30 * time.Second, goodbye: 2 * time.Second, flap: 2 * time.Second,
 		retry: time.Second, overlap: 10 * time.Minute, stable: time.Minute,
 		backoff: 250 * time.Millisecond, maxBackoff: 15 * time.Second,
+		room: 2 * time.Second, maxRoom: time.Minute,
 	}
 }
 
@@ -119,13 +126,16 @@ func New(c Config, inbox gateway.Inbox, receipts gateway.Receipts, sink gateway.
 	if c.Watch == nil {
 		c.Watch = nobody{}
 	}
-	return &Gateway{
+	g := &Gateway{
 		config: c, inbox: inbox, receipts: receipts, directory: directory, clock: now, log: log, timing: t,
 		presence:  newPresences(sink, directory, now, log),
 		strangers: newStrangers(now),
 		window:    make(chan struct{}, 64),
 		newStatus: make(chan struct{}, 1),
 	}
+	g.own = &archive{sort: g.sort}
+	g.room = newRoom(g)
+	return g
 }
 
 // LoggedIn tells whether a login stands and its presence replay is complete.
@@ -273,6 +283,9 @@ func (g *Gateway) serve(ctx context.Context, s *session, work func(context.Conte
 		}
 	})
 	goroutines.Go(func() { g.receive(ctx, s) })
+	if g.room.jid != "" {
+		goroutines.Go(func() { g.room.attend(ctx, s) })
+	}
 	goroutines.Go(func() {
 		if err := work(ctx); err != nil && ctx.Err() == nil {
 			cancel(fmt.Errorf("work of the login: %w", err))
@@ -326,6 +339,10 @@ func (g *Gateway) deliver(s *session, stanza any, asked chan<- any) {
 	case xmpp.Chat:
 		g.hear(s, v, asked)
 	case xmpp.Presence:
+		if g.room.jid != "" && bare(v.From) == g.room.jid {
+			g.room.note(v)
+			return
+		}
 		switch v.Type {
 		case "", "unavailable":
 			g.presence.hear(v)
@@ -353,6 +370,8 @@ func (g *Gateway) hear(s *session, chat xmpp.Chat, asked chan<- any) {
 		if !s.bounce(chat) {
 			ring(s.bell)
 		}
+	case chat.Type == "groupchat":
+		g.room.hear(chat, func(line xmpp.Chat) { g.ask(asked, line) })
 	case chat.Text != "" && !isCarbon(chat):
 		s.noteTypist(chat)
 		s.remember(chat)

@@ -31,6 +31,7 @@ type desk struct {
 	keys      map[string]int
 	cursor    string
 	stamp     time.Time
+	rooms     map[string]position
 	receipts  []gateway.Receipt
 	presences []gateway.Presence
 	logins    []bool
@@ -74,7 +75,7 @@ func (d *desk) Keep(_ context.Context, messages []gateway.Message) ([]gateway.Ke
 		if d.keys[m.Key] == 1 {
 			d.kept = append(d.kept, m)
 		}
-		d.cursor, d.stamp = m.Cursor, m.SentAt
+		d.move(m.Archive, m.Cursor, m.SentAt)
 		d.news.Broadcast()
 		answers = append(answers, gateway.Kept{Key: m.Key, Repeat: d.keys[m.Key] > 1})
 	}
@@ -83,16 +84,27 @@ func (d *desk) Keep(_ context.Context, messages []gateway.Message) ([]gateway.Ke
 
 func (d *desk) Confirm(context.Context, gateway.Channel, []string) error { return nil }
 
-func (d *desk) Cursor(context.Context, string) (string, time.Time, error) {
+func (d *desk) move(archive, cursor string, stamp time.Time) {
+	if archive == "" {
+		d.cursor, d.stamp = cursor, stamp
+	} else {
+		d.rooms[archive] = position{id: cursor, stamp: stamp}
+	}
+}
+
+func (d *desk) Cursor(_ context.Context, archive string) (string, time.Time, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if archive != "" {
+		return d.rooms[archive].id, d.rooms[archive].stamp, nil
+	}
 	return d.cursor, d.stamp, nil
 }
 
-func (d *desk) Advance(_ context.Context, _, cursor string, stamp time.Time) error {
+func (d *desk) Advance(_ context.Context, archive, cursor string, stamp time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.cursor, d.stamp = cursor, stamp
+	d.move(archive, cursor, stamp)
 	return nil
 }
 
@@ -125,16 +137,17 @@ func (d *desk) JIDs(context.Context) ([]string, error) {
 // newDesk prepares a gateway to the server at addr; run starts it.
 func newDesk(t testing.TB, p *prosody, addr string) *desk {
 	t.Helper()
-	d := &desk{t: t, keys: map[string]int{}, people: []string{"alice@" + host, "bob@" + host, "carol@" + host}}
+	d := &desk{t: t, keys: map[string]int{}, rooms: map[string]position{}, people: []string{"alice@" + host, "bob@" + host, "carol@" + host}}
 	d.news = sync.NewCond(&d.mu)
 	sink := &logSink{t: t}
 	d.sink = sink
 	t.Cleanup(sink.dump)
-	d.Gateway = New(Config{Addr: addr, JID: botJID, Password: password, CAFile: p.ca, Watch: watch{d}}, d, d, d, d, clock.System{}, slog.New(slog.NewTextHandler(sink, nil)))
+	d.Gateway = New(Config{Addr: addr, JID: botJID, Password: password, CAFile: p.ca, Watch: watch{d}, Encrypted: "not encrypted, please"}, d, d, d, d, clock.System{}, slog.New(slog.NewTextHandler(sink, nil)))
 	d.timing.maxBackoff = 500 * time.Millisecond
 	d.timing.goodbye = time.Second
 	d.timing.flap = 300 * time.Millisecond
 	d.timing.retry = 100 * time.Millisecond
+	d.timing.room = 100 * time.Millisecond
 	return d
 }
 
@@ -544,7 +557,7 @@ func TestCursor(t *testing.T) {
 	late := wireID("late", alice.jid)
 	alice.send("<message to='%s'><received xmlns='urn:xmpp:receipts' id='%s'/></message>", botJID, late)
 	alice.ping()
-	d.position = position{} // as in a new process
+	d.own.position = position{} // as in a new process
 	d.run()
 	d.receipt(late)
 	d.message("three, while the desk was away")
@@ -555,7 +568,7 @@ func TestCursor(t *testing.T) {
 	d.mu.Unlock()
 	alice.say("four")
 	alice.ping()
-	d.position = position{}
+	d.own.position = position{}
 	d.run()
 	d.message("four")
 	want := []string{"one", "two", "three, while the desk was away", "four"}
@@ -575,7 +588,7 @@ func TestFirstLoginOnAnEmptyArchive(t *testing.T) {
 	d.stop()
 	alice.say("while away")
 	alice.ping()
-	d.position = position{}
+	d.own.position = position{}
 	d.run()
 	d.message("while away")
 }
@@ -591,7 +604,7 @@ func TestEncryptedMessagesAreRefusedInClear(t *testing.T) {
 			"<store xmlns='urn:xmpp:hints'/><body>secret</body></message>", botJID)
 		c.ping()
 	}
-	alice.chat("refusal", func(c xmpp.Chat) bool { return c.Text == encryptedAnswer })
+	alice.chat("refusal", func(c xmpp.Chat) bool { return c.Text == d.config.Encrypted })
 	alice.say("in clear")
 	d.message("in clear")
 	if got := d.texts(); !slices.Equal(got, []string{"in clear"}) {

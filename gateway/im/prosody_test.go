@@ -83,9 +83,11 @@ archive_expires_after = "1w"
 c2s_stanza_size_limit = 262144
 log = { warn = %[1]q .. "/prosody.log" }
 modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", %[5]q, "carbons", "offline", "pep", "vcard_legacy", "archive_readable" }
-VirtualHost %[3]q
+VirtualHost "%[3]s"
 	ssl = { key = %[1]q .. "/key.pem", certificate = %[1]q .. "/cert.pem" }
-`, p.dir, port, host, modules, module))
+Component "rooms.%[3]s" "muc"
+	modules_enabled = { %[6]q }
+`, p.dir, port, host, modules, module, map[bool]string{true: "muc_mam", false: "time"}[module == "sqlite_tune"]))
 	p.start()
 	t.Cleanup(p.kill)
 	return p

@@ -22,6 +22,8 @@ const sendAgain = time.Second
 // answer to a ping that was written later. Sent means proven, Unknown written
 // without proof, Due that the server cannot have it, Failed that it came back or
 // can never be sent. All messages under way share pings; 64 may be without proof.
+// What goes to the room is due while the desk is not in it, and is not posted a second
+// time when an earlier attempt did.
 func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome {
 	to := d.To
 	if user, host, ok := strings.Cut(bare(to), "@"); !ok || user == "" || host == "" || bare(to) == bare(g.config.JID) {
@@ -40,6 +42,13 @@ func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome 
 	if d.Replaces != "" {
 		stanza.Replaces = &idRef{d.Replaces}
 	}
+	inRoom := bare(to) == g.room.jid
+	if inRoom {
+		stanza.Type, stanza.Request, stanza.Active = "groupchat", nil, nil
+		if o, done := g.room.posted(ctx, s, d, id); done {
+			return o
+		}
+	}
 
 	select {
 	case g.window <- struct{}{}:
@@ -50,6 +59,11 @@ func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome 
 	}
 	began := g.clock.Now()
 	o := g.sendProven(ctx, s, stanza)
+	if inRoom && o.State == gateway.Failed && o.Reason == notInside {
+		g.room.leave()
+		ring(g.room.moved)
+		o = gateway.Outcome{State: gateway.Due, RetryIn: sendAgain, Reason: o.Reason}
+	}
 	if o.State != gateway.Due {
 		g.config.Watch.Sent(o.State, g.clock.Now().Sub(began))
 	}
@@ -76,7 +90,9 @@ func (g *Gateway) sendProven(ctx context.Context, s *session, stanza message) ga
 		ring(s.bell) // our own messages fill the archive; nobody's message shall wait behind many pages of them
 	}
 	if reason := flight.reason(); reason != "" {
-		g.presence.bounced(bare(to))
+		if stanza.Type == "chat" {
+			g.presence.bounced(bare(to))
+		}
 		return gateway.Outcome{State: gateway.Failed, Reason: reason}
 	}
 	return gateway.Outcome{State: gateway.Sent, WireIDs: []string{id}}

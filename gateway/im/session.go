@@ -49,8 +49,7 @@ type session struct {
 
 	mu      sync.Mutex
 	waiting map[string]chan<- xmpp.IQ // our requests, by id
-	query   string                    // id of the archive query that is being answered
-	page    []xmpp.XMLElement         // its results so far
+	pages   map[string]*page          // of archives, by the query's id
 	flights map[string][]*flight      // our messages without proof, by addressee
 	typists map[string]bool           // clients that show who is typing, by full JID
 	archive int                       // whether there is one
@@ -104,6 +103,7 @@ func dial(ctx context.Context, c Config, t timing) (*session, error) {
 		prove:   make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		waiting: map[string]chan<- xmpp.IQ{},
+		pages:   map[string]*page{},
 		flights: map[string][]*flight{},
 		typists: map[string]bool{},
 	}, nil

@@ -195,6 +195,13 @@ type received struct {
 		ID    string   `xml:"id,attr"`
 		Emoji []string `xml:"urn:xmpp:reactions:0 reaction"`
 	} `xml:"urn:xmpp:reactions:0 reactions"`
+	// Occupants are what the archive of a room that is not anonymous adds (XEP-0313,
+	// 5.1.3), and what anybody may have written before it did.
+	Occupants []struct {
+		Items []struct {
+			JID string `xml:"jid,attr"`
+		} `xml:"http://jabber.org/protocol/muc#user item"`
+	} `xml:"http://jabber.org/protocol/muc#user x"`
 	Encrypted *struct{} `xml:"eu.siacs.conversations.axolotl encrypted"`
 	Error     *failure  `xml:"jabber:client error"`
 }
@@ -248,6 +255,15 @@ func (m *received) text() string {
 		chosen = f.strip(chosen)
 	}
 	return chosen
+}
+
+// occupant is the bare JID of whoever wrote a line in a room; empty when it is not
+// certain: a second one can only be forged, and which it is the archive does not say.
+func (m *received) occupant() string {
+	if len(m.Occupants) != 1 || len(m.Occupants[0].Items) != 1 {
+		return ""
+	}
+	return bare(m.Occupants[0].Items[0].JID)
 }
 
 // reaction is the last emoji that was put on a message of ours, with that

@@ -21,6 +21,12 @@ SELECT w.id, true AS fresh FROM written w
 UNION ALL
 SELECT d.id, false FROM deliveries d WHERE d.key = @key AND NOT EXISTS (SELECT FROM written);
 
+-- name: PostDelivery :exec
+-- To no person, and at once. Nobody is told when it does not arrive.
+INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, reported)
+VALUES (@key, @channel, '', @address, @reason, @ticket, @text, @again, @alert, false, @now::timestamptz, sqlc.narg(expires), @now, true)
+ON CONFLICT (key) DO NOTHING;
+
 -- name: Answer :one
 SELECT text FROM deliveries WHERE answers = @answers::text AND key NOT LIKE 'busy/%' ORDER BY id LIMIT 1;
 

@@ -380,6 +380,42 @@ func (q *Queries) Look(ctx context.Context, arg LookParams) (LookRow, error) {
 	return i, err
 }
 
+const postDelivery = `-- name: PostDelivery :exec
+INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, reported)
+VALUES ($1, $2, '', $3, $4, $5, $6, $7, $8, false, $9::timestamptz, $10, $9, true)
+ON CONFLICT (key) DO NOTHING
+`
+
+type PostDeliveryParams struct {
+	Key     string
+	Channel string
+	Address string
+	Reason  string
+	Ticket  int
+	Text    string
+	Again   string
+	Alert   bool
+	Now     time.Time
+	Expires *time.Time
+}
+
+// To no person, and at once. Nobody is told when it does not arrive.
+func (q *Queries) PostDelivery(ctx context.Context, arg PostDeliveryParams) error {
+	_, err := q.db.Exec(ctx, postDelivery,
+		arg.Key,
+		arg.Channel,
+		arg.Address,
+		arg.Reason,
+		arg.Ticket,
+		arg.Text,
+		arg.Again,
+		arg.Alert,
+		arg.Now,
+		arg.Expires,
+	)
+	return err
+}
+
 const quoted = `-- name: Quoted :one
 SELECT d.ticket FROM segments s JOIN deliveries d ON d.id = s.delivery
 WHERE s.channel = $1 AND s.wire = $2 AND d.person = $3 ORDER BY d.id DESC LIMIT 1

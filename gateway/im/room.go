@@ -1,0 +1,379 @@
+package im
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"deskbell/gateway"
+
+	"github.com/mattn/go-xmpp"
+)
+
+// Room is the team's room (XEP-0045). The desk reads it from the room's own archive,
+// as it reads chats: the archive of a room that is not anonymous names the real JID of
+// whoever wrote each line, which the library hides in presence, and has every line once.
+type Room struct {
+	JID   string // bare; empty for none
+	Hello string // what the desk says in a room where it has said nothing yet
+	// Said returns what a line says to the desk, whose nick there is name, and whether it
+	// says anything to it. Other lines are not kept.
+	Said func(line, name string) (text string, ours bool)
+}
+
+const (
+	// nicks are how many names the desk tries in turn. The library hides why a room
+	// refuses one.
+	nicks = 3
+)
+
+// The desk's seat in the room.
+const (
+	standing = iota // outside
+	asking
+	seated
+)
+
+var (
+	errNoSeat  = errors.New("the room has let the desk go")
+	errNoEntry = errors.New("the room does not let the desk in")
+)
+
+// room is the desk in its room. One goroutine per login attends; the rest is read by
+// senders and the reader.
+type room struct {
+	*Gateway
+	Room
+	jid     string // as compared
+	archive *archive
+	bell    chan struct{} // rung by a line
+	moved   chan struct{} // rung when the seat changes
+
+	mu    sync.Mutex
+	nick  string
+	seat  int
+	kept  bool // there is an archive
+	named bool // and it names people
+}
+
+func newRoom(g *Gateway) *room {
+	r := &room{Gateway: g, Room: g.config.Room, jid: bare(g.config.Room.JID), bell: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
+	r.archive = &archive{of: r.jid, sort: r.sort}
+	return r
+}
+
+// attend keeps the desk in the room until ctx ends.
+func (r *room) attend(ctx context.Context, s *session) {
+	defer r.leave()
+	refusals := 0
+	for failures := 0; ; failures++ {
+		began := time.Now()
+		err := r.sit(ctx, s, refusals)
+		r.leave()
+		if errors.Is(err, errNoEntry) {
+			refusals++
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) >= r.timing.stable {
+			failures = 0
+		}
+		delay := r.timing.room/2 + rand.N(min(r.timing.maxRoom, r.timing.room<<min(failures, 10)))
+		r.log.Warn("im: not in the room", slog.Any("error", err), slog.Duration("retry_in", delay))
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *room) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seat = standing
+}
+
+// sit joins and reads until the seat is lost.
+func (r *room) sit(ctx context.Context, s *session, refusals int) error {
+	_, _, err := s.fetch(ctx, r.jid, newest(1))
+	missing := errors.Is(err, errRefused) // the room, or its archive
+	if err != nil && !missing {
+		return fmt.Errorf("ask for the room's archive: %w", err)
+	}
+	if err := r.join(ctx, s, refusals); err != nil {
+		return err
+	}
+	if missing {
+		if err := r.furnish(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := r.prepare(ctx, s); err != nil {
+		return err
+	}
+	for {
+		if r.reads() {
+			if err := r.drain(ctx, s, r.archive); err != nil {
+				return fmt.Errorf("read the room's archive: %w", err)
+			}
+		}
+		timer := time.NewTimer(r.timing.poll)
+		var gone error
+		select {
+		case <-r.bell:
+		case <-r.moved:
+		case <-timer.C:
+			gone = r.stillThere(ctx, s)
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if r.sits() != seated || gone != nil {
+			return errors.Join(errNoSeat, gone)
+		}
+	}
+}
+
+// prepare finds the place in the room's archive, and whether it names people: it names
+// the desk then, beside a line of its own. One that has none yet is written.
+func (r *room) prepare(ctx context.Context, s *session) error {
+	last, _, err := s.fetch(ctx, r.jid, newest(pageSize))
+	r.mu.Lock()
+	r.kept, r.named = err == nil, false
+	nick := r.nick
+	r.mu.Unlock()
+	if errors.Is(err, errRefused) {
+		r.log.Warn("im: the room has no archive (XEP-0313): the desk tells news there, and does nothing that is asked there")
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ask for the room's archive: %w", err)
+	}
+	if err := r.locate(ctx, s, r.archive); err != nil {
+		return err
+	}
+	own := slices.DeleteFunc(last, func(e archived) bool { return !r.ours(&e.Forwarded.Message) })
+	if n := len(own); n > 0 {
+		r.look(&own[n-1].Forwarded.Message)
+	} else if err := s.write(ctx, message{To: r.jid, Type: "groupchat", ID: wireID(randomHex(8), r.jid), Body: r.Hello}); err != nil {
+		return fmt.Errorf("greet the room: %w", err)
+	}
+	r.log.Info("im: in the room", slog.String("nick", nick))
+	return nil
+}
+
+// ours tells whether a line in the room is the desk's own.
+func (r *room) ours(m *received) bool { return bare(m.From) == r.jid && addressedTo(m.ID, r.jid) }
+
+// look sees in a line of our own whether the archive names people.
+func (r *room) look(own *received) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.named = own.occupant() == bare(r.config.JID)
+}
+
+type roomPresence struct {
+	XMLName xml.Name `xml:"presence"`
+	To      string   `xml:"to,attr"`
+	Join    struct {
+		History struct {
+			Max int `xml:"maxstanzas,attr"`
+		} `xml:"history"`
+	} `xml:"http://jabber.org/protocol/muc x"`
+}
+
+// join asks for a seat without history, which the archive has, and waits for it.
+func (r *room) join(ctx context.Context, s *session, refusals int) error {
+	name, _, _ := strings.Cut(bare(r.config.JID), "@")
+	r.mu.Lock()
+	r.nick, r.seat = name+strings.Repeat("_", refusals%nicks), asking
+	nick := r.nick
+	r.mu.Unlock()
+	if err := s.write(ctx, roomPresence{To: r.jid + "/" + nick}); err != nil {
+		return err
+	}
+	timer := time.NewTimer(r.timing.request)
+	defer timer.Stop()
+	for r.sits() == asking {
+		select {
+		case <-r.moved:
+		case <-timer.C:
+			return fmt.Errorf("%w as %s: no answer", errNoEntry, nick)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if r.sits() != seated {
+		return fmt.Errorf("%w as %s", errNoEntry, nick)
+	}
+	return nil
+}
+
+// furnish makes a room of the desk's own one in which claims count: it stays, keeps its
+// lines, and shows who its people are. It may have been made by joining.
+func (r *room) furnish(ctx context.Context, s *session) error {
+	type owner struct {
+		XMLName xml.Name `xml:"http://jabber.org/protocol/muc#owner query"`
+		Form    form     `xml:"jabber:x:data x"`
+	}
+	if _, err := s.request(ctx, r.jid, "set", owner{Form: form{Type: "submit", Fields: []field{
+		{Var: "FORM_TYPE", Type: "hidden", Value: "http://jabber.org/protocol/muc#roomconfig"},
+		{Var: "muc#roomconfig_persistentroom", Value: "1"},
+		{Var: "muc#roomconfig_whois", Value: "anyone"},
+		{Var: "muc#roomconfig_enablearchiving", Value: "1"},
+		{Var: "mam", Value: "1"},
+	}}}); err != nil && !errors.Is(err, errRefused) {
+		return fmt.Errorf("set up the room: %w", err)
+	}
+	return nil
+}
+
+// stillThere asks the room whether we are in it (XEP-0410): one that was restarted has
+// forgotten us without a word.
+func (r *room) stillThere(ctx context.Context, s *session) error {
+	r.mu.Lock()
+	seat := r.jid + "/" + r.nick
+	r.mu.Unlock()
+	_, err := s.request(ctx, seat, "get", ping{})
+	return err
+}
+
+// note hears what the room says of our seat. It runs in the reader.
+func (r *room) note(said xmpp.Presence) {
+	_, nick, _ := strings.Cut(said.From, "/")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seat == standing || nick != r.nick && (said.Type != "error" || nick != "") {
+		return
+	}
+	switch said.Type {
+	case "":
+		r.seat = seated
+	case "unavailable", "error":
+		r.seat = standing
+	}
+	ring(r.moved)
+}
+
+// hear hears a line. One of a room with an archive is in there; of another it cannot be
+// known who wrote it. It runs in the reader.
+func (r *room) hear(line xmpp.Chat, ask func(xmpp.Chat)) {
+	if bare(line.Remote) != r.jid || line.Text == "" || !line.Stamp.IsZero() {
+		return
+	}
+	if r.reads() {
+		ring(r.bell)
+	} else {
+		ask(line)
+	}
+}
+
+// keepLine keeps a line of a room without an archive.
+func (r *room) keepLine(ctx context.Context, s *session, line xmpp.Chat) error {
+	kept, _, err := r.sort(ctx, s, r.asArchived(line))
+	if err != nil || kept == nil {
+		return err
+	}
+	kept.Cursor, kept.Archive = "", ""
+	if _, err := r.inbox.Keep(ctx, []gateway.Message{*kept}); err != nil {
+		return fmt.Errorf("keep a line of the room: %w", err)
+	}
+	return nil
+}
+
+// sort is what an entry of the room's archive is. Lines of people whose real JID cannot
+// be known come from their place in the room, which is nobody's address; of the others
+// those of people in the directory count.
+func (r *room) sort(ctx context.Context, _ *session, e archived) (*gateway.Message, *message, error) {
+	m := &e.Forwarded.Message
+	_, nick, _ := strings.Cut(m.From, "/")
+	if r.ours(m) {
+		r.look(m)
+		return nil, nil, nil
+	}
+	if bare(m.From) != r.jid || nick == "" || m.Type != "groupchat" || m.Encrypted != nil {
+		return nil, nil, nil
+	}
+	text, ours := r.Said(m.text(), r.name())
+	if !ours {
+		return nil, nil, nil
+	}
+	from := ""
+	if r.names() {
+		if from = m.occupant(); from == "" {
+			r.log.Warn("im: a line in the room with forged marks, passed over")
+			return nil, nil, nil
+		}
+	}
+	if from == "" {
+		if !r.strangers.allow(r.jid) {
+			return nil, nil, nil
+		}
+		from = strings.ToLower(m.From)
+	} else if known, err := r.directory.Known(ctx, from); err != nil {
+		return nil, nil, fmt.Errorf("look up sender: %w", err)
+	} else if !known {
+		return nil, nil, nil
+	}
+	return &gateway.Message{
+		Channel: gateway.IM, Key: e.ID + "/" + r.jid + "/" + from, From: from, ReplyTo: r.jid, Text: shorten(text, maxText),
+		SentAt: e.Forwarded.Delay.Stamp, Cursor: e.ID, Archive: r.jid, Corrects: m.Replaces != nil,
+	}, nil, nil
+}
+
+// notInside is how a room returns what somebody outside it says.
+const notInside = "not-acceptable"
+
+// posted decides what needs no writing: nothing can be said from outside, and a line
+// whose earlier attempt has an unknown outcome may be among the room's last.
+func (r *room) posted(ctx context.Context, s *session, d gateway.Delivery, id string) (o gateway.Outcome, done bool) {
+	if r.sits() != seated {
+		return gateway.Outcome{State: gateway.Due, RetryIn: sendAgain, Reason: "not in the room"}, true
+	}
+	if d.Attempt < 2 || !r.reads() {
+		return o, false
+	}
+	last, _, err := s.fetch(ctx, r.jid, newest(pageSize))
+	switch {
+	case err != nil:
+		return gateway.Outcome{State: gateway.Due, RetryIn: sendAgain, Reason: "the room's archive does not answer"}, true
+	case slices.ContainsFunc(last, func(e archived) bool { return e.Forwarded.Message.ID == id }):
+		return gateway.Outcome{State: gateway.Sent, WireIDs: []string{id}}, true
+	}
+	return o, false
+}
+
+func (r *room) sits() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seat
+}
+
+func (r *room) reads() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kept
+}
+
+func (r *room) names() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.named
+}
+
+func (r *room) name() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.nick
+}
