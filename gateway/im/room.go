@@ -74,7 +74,7 @@ func (r *room) attend(ctx context.Context, s *session) {
 	defer r.leave()
 	refusals := 0
 	for failures := 0; ; failures++ {
-		began := time.Now()
+		began := r.clock.Now()
 		err := r.sit(ctx, s, refusals)
 		r.leave()
 		if errors.Is(err, errNoEntry) {
@@ -83,7 +83,7 @@ func (r *room) attend(ctx context.Context, s *session) {
 		if ctx.Err() != nil {
 			return
 		}
-		if time.Since(began) >= r.timing.stable {
+		if r.clock.Now().Sub(began) >= r.timing.stable {
 			failures = 0
 		}
 		delay := r.timing.room/2 + rand.N(min(r.timing.maxRoom, r.timing.room<<min(failures, 10)))
