@@ -56,6 +56,16 @@ type Desk interface {
 	// desk.ErrKeyReused when the key came with another hash.
 	BeginRequest(ctx context.Context, scope, key, hash string) (status int, body []byte, stored bool, err error)
 	FinishRequest(ctx context.Context, scope, key string, status int, body []byte) error
+	// ClaimRequest is BeginRequest that gives desk.ErrBusy while the same request is
+	// under way; DropRequest frees the key of one that changed nothing.
+	ClaimRequest(ctx context.Context, scope, key, hash string) (status int, body []byte, stored bool, err error)
+	DropRequest(ctx context.Context, scope, key string) error
+	// CreateToken, Tokens and RevokeToken are for by's own tokens; for everybody's when
+	// by is an administrator.
+	CreateToken(ctx context.Context, by desk.Caller, t desk.Token) (made desk.Token, secret string, err error)
+	Tokens(ctx context.Context, by desk.Caller, person string, below int64) (list []desk.Token, more bool, err error)
+	RevokeToken(ctx context.Context, by desk.Caller, id int64) (desk.Token, error)
+	Audit(ctx context.Context, f desk.AuditFilter) (list []desk.Audit, next string, err error)
 	// Ready returns what Deskbell stands on by name, nil for what is well.
 	Ready(ctx context.Context) map[string]error
 }
@@ -112,7 +122,7 @@ func routes(cfg Config, d Desk, door *signin.Door) (*gin.Engine, *huma.OpenAPI) 
 	engine.RedirectTrailingSlash = false
 	s := &server{desk: d, clock: cfg.Clock, log: cfg.Log, pages: cfg.Pages, door: door,
 		rate: signin.NewLimiter(requestsPerSecond, requestsAtOnce, cfg.Clock)}
-	engine.Use(s.identify, observe(cfg.Log, cfg.Metrics), gin.CustomRecoveryWithWriter(nil, s.recovered), secure(cfg.URL), s.admit)
+	engine.Use(s.identify, observe(cfg.Log, cfg.Metrics), gin.CustomRecoveryWithWriter(nil, s.recovered), secure(cfg.URL), s.admit, s.idempotent)
 	engine.NoRoute(s.elsewhere)
 	engine.NoMethod(func(c *gin.Context) {
 		fail(c, newProblem(http.StatusMethodNotAllowed, "This address does not take "+c.Request.Method+"; see the Allow header."))
@@ -123,6 +133,7 @@ func routes(cfg Config, d Desk, door *signin.Door) (*gin.Engine, *huma.OpenAPI) 
 	s.verbRoutes()
 	s.peopleRoutes()
 	s.rotaRoutes(engine)
+	s.tokenRoutes()
 	s.operationRoutes(engine, cfg.Metrics)
 	return engine, s.api.OpenAPI()
 }

@@ -187,6 +187,8 @@ func TestInput(t *testing.T) {
 		{"a number below one", "bob", "GET", "/v1/tickets/0", "", 422, "path.n"},
 		{"a list", "bob", "GET", "/v1/tickets", "", 200, ""},
 		{"a list by status", "bob", "GET", "/v1/tickets?status=new,assigned&assignee=bob&requester=ann&limit=200", "", 200, ""},
+		{"a search", "bob", "GET", "/v1/tickets?q=printer&priority=P1,P2&group=it&since=2026-01-01T00:00:00Z&before=2027-01-01T00:00:00Z", "", 200, ""},
+		{"a time that is none", "bob", "GET", "/v1/tickets?since=monday", "", 422, "query.since"},
 		{"an unknown status", "bob", "GET", "/v1/tickets?status=open", "", 422, "query.status[0]"},
 		{"an unknown filter", "bob", "GET", "/v1/tickets?state=new", "", 422, "query.state"},
 		{"a limit too high", "bob", "GET", "/v1/tickets?limit=201", "", 422, "query.limit"},
@@ -423,6 +425,76 @@ func TestVerbTwice(t *testing.T) {
 	b.must(503, send("bob", "claim", "", "b4"))
 	b.desk.fail = nil
 	b.must(200, send("bob", "claim", "", "b4"))
+}
+
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.ticket()
+	a := b.must(200, b.send("bob", "POST", "/v1/tickets/100/claim", ""))
+	tag := a.Header().Get("ETag")
+	if shown := b.must(200, b.send("ann", "GET", "/v1/tickets/100", "")).Header().Get("ETag"); shown != tag || tag != `"2"` {
+		t.Errorf("%s after the claim, %s when shown", tag, shown)
+	}
+	for match, want := range map[string]int{tag: 304, "W/" + tag: 304, `"1", ` + tag: 304, "*": 304, `"1"`: 200, "nonsense": 200} {
+		a := b.must(want, b.send("ann", "GET", "/v1/tickets/100", "", "If-None-Match", match))
+		if (a.Body.Len() == 0) != (want == 304) || a.Header().Get("ETag") != tag {
+			t.Errorf("%s: %d bytes, %s", match, a.Body.Len(), a.Header().Get("ETag"))
+		}
+	}
+	for _, match := range []string{`"1"`, "nonsense", `"0"`, `2`, `W/"2"`, `"-1"`, `"2`} {
+		a := b.must(412, b.send("bob", "POST", "/v1/tickets/100/resolve", "", "If-Match", match))
+		if a.JSON["type"] != "urn:deskbell:problem:changed" {
+			t.Errorf("%s: %v", match, a.JSON["type"])
+		}
+	}
+	b.must(200, b.send("bob", "POST", "/v1/tickets/100/note", `{"text":"x"}`, "If-Match", tag))
+	b.must(412, b.send("bob", "POST", "/v1/tickets/100/resolve", "", "If-Match", tag))
+	b.must(200, b.send("bob", "POST", "/v1/tickets/100/resolve", "", "If-Match", "*"))
+}
+
+func TestTokenOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	make := func(who, body string, headers ...string) answered {
+		return b.send(who, "POST", "/v1/tokens", body, headers...)
+	}
+	a := b.must(201, make("bob", `{"name":"screen","scopes":["requester"]}`, "Idempotency-Key", "k"))
+	if a.JSON["secret"] != "dbl_1" || a.Header().Get("Location") != "/v1/tokens/1" || a.JSON["person"] != "bob" {
+		t.Errorf("%s %s", a.Header().Get("Location"), a.Body)
+	}
+	again := b.must(201, make("bob", `{"name":"screen","scopes":["requester"]}`, "Idempotency-Key", "k"))
+	if again.JSON["secret"] != nil || again.JSON["id"] != 1.0 || again.Header().Get("Location") != "/v1/tokens/1" || len(b.desk.tokens) != 1 {
+		t.Errorf("the repeat: %s", again.Body)
+	}
+	b.must(422, make("bob", `{"name":"other","scopes":["requester"]}`, "Idempotency-Key", "k"))
+	b.must(422, make("bob", `{"name":"x","scopes":["admin"]}`, "Idempotency-Key", "k2"))
+	b.must(201, make("bob", `{"name":"x"}`, "Idempotency-Key", "k2")) // what was refused is no use of a key
+	b.must(422, make("bob", `{"name":"","scopes":["boss"]}`))
+	b.must(422, make("bob", `{"name":"x"}`, "Idempotency-Key", strings.Repeat("k", 201)))
+	a = b.must(200, b.send("bob", "GET", "/v1/tokens", ""))
+	if strings.Contains(a.Body.String(), "dbl_") || a.JSON["next"] != "2" {
+		t.Errorf("%s", a.Body)
+	}
+	b.must(200, b.send("bob", "GET", "/v1/tokens?cursor=2", ""))
+	b.must(422, b.send("bob", "GET", "/v1/tokens?cursor=x", ""))
+	b.must(200, b.send("bob", "DELETE", "/v1/tokens/1", ""))
+	b.must(404, b.send("bob", "DELETE", "/v1/tokens/9", ""))
+	a = b.must(200, b.send("root", "GET", "/v1/audit?act=token.&subject=token+1&since=2026-01-01T00:00:00Z", ""))
+	if acts := a.JSON["acts"].([]any); len(acts) != 1 || a.JSON["next"] != "c1" {
+		t.Errorf("%s", a.Body)
+	}
+	b.must(422, b.send("root", "GET", "/v1/audit?act=%25", ""))
+}
+
+// Two of the same request at once: one is carried out, and the other told to wait.
+func TestTheSameRequestAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.desk.keys["bob/k"] = storedRequest{hash: digest("POST", "/v1/tokens", `{"name":"x"}`)}
+	if a := b.must(409, b.send("bob", "POST", "/v1/tokens", `{"name":"x"}`, "Idempotency-Key", "k")); a.Header().Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
 }
 
 func TestOneWinner(t *testing.T) {

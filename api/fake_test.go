@@ -27,6 +27,7 @@ type fakeDesk struct {
 	done      int                      // commands that reached a ticket
 	fail      error                    // what every call returns, when set
 	overrides []roster.RecordedOverride
+	tokens    []desk.Token
 	rota      []roster.Rotation
 	feeds     map[string]string // person by token
 }
@@ -60,6 +61,7 @@ func (f *fakeDesk) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.overrides, f.rota, f.feeds = nil, nil, map[string]string{}
+	f.tokens = nil
 	f.tickets, f.lines, f.keys, f.commands = nil, map[int][]desk.Line{}, map[string]storedRequest{}, map[string]ticket.Ticket{}
 }
 
@@ -130,7 +132,7 @@ func (f *fakeDesk) Do(_ context.Context, a desk.Act) (ticket.Ticket, error) {
 		return ticket.Ticket{}, desk.ErrNotFound
 	}
 	c := ticket.Command{ID: a.ID, Verb: a.Verb, Actor: ticket.Party{ID: a.Person.ID, Name: a.Person.Name}, Works: a.Person.Works(), Manages: a.Person.Is(roster.Manager),
-		Channel: a.Channel, Text: a.Text, Until: a.Until, Priority: a.Priority, Confirmed: a.Verb == ticket.Withdraw}
+		Version: a.Version, Channel: a.Channel, Text: a.Text, Until: a.Until, Priority: a.Priority, Confirmed: a.Verb == ticket.Withdraw}
 	if a.To != "" && a.Verb == ticket.Merge {
 		if c.Number, err = strconv.Atoi(a.To); err != nil {
 			return ticket.Ticket{}, &desk.InvalidError{Field: "to", Problem: "not a ticket's number"}
@@ -179,7 +181,8 @@ func (f *fakeDesk) Tickets(_ context.Context, q desk.Filter) ([]ticket.Ticket, s
 	var list []ticket.Ticket
 	for _, t := range slices.Backward(f.tickets) {
 		fits := t.Number < before && (len(q.Status) == 0 || slices.Contains(q.Status, t.Status)) &&
-			(q.Assignee == "" || q.Assignee == t.Assignee.ID) && (q.Requester == "" || q.Requester == t.Requester.ID)
+			(q.Assignee == "" || q.Assignee == t.Assignee.ID) && (q.Requester == "" || q.Requester == t.Requester.ID) &&
+			(q.Words == "" || strings.Contains(t.Subject, q.Words)) && (len(q.Priority) == 0 || slices.Contains(q.Priority, t.Priority))
 		if fits && len(list) == q.Limit {
 			return list, strconv.Itoa(list[len(list)-1].Number), nil
 		}
@@ -352,6 +355,71 @@ func (f *fakeDesk) BeginRequest(_ context.Context, scope, key, hash string) (int
 		f.keys[scope+"/"+key] = storedRequest{hash: hash}
 	}
 	return old.status, old.body, old.status != 0, nil
+}
+
+func (f *fakeDesk) ClaimRequest(_ context.Context, scope, key, hash string) (int, []byte, bool, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	old, ok := f.keys[scope+"/"+key]
+	switch {
+	case err != nil:
+		return 0, nil, false, err
+	case ok && old.hash != hash:
+		return 0, nil, false, desk.ErrKeyReused
+	case ok && old.status == 0:
+		return 0, nil, false, desk.ErrBusy
+	}
+	if !ok {
+		f.keys[scope+"/"+key] = storedRequest{hash: hash}
+	}
+	return old.status, old.body, ok, nil
+}
+
+func (f *fakeDesk) DropRequest(_ context.Context, scope, key string) error {
+	unlock, err := f.lock()
+	defer unlock()
+	delete(f.keys, scope+"/"+key)
+	return err
+}
+
+func (f *fakeDesk) CreateToken(_ context.Context, by desk.Caller, t desk.Token) (desk.Token, string, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err == nil && slices.Contains(t.Scopes, "admin") && !by.May(desk.AsAdmin) {
+		err = &desk.InvalidError{Field: "scopes", Problem: "not yours to give"}
+	}
+	if err != nil {
+		return desk.Token{}, "", err
+	}
+	t.ID, t.Person, t.CreatedAt, t.CreatedBy = int64(len(f.tokens)+1), cmp.Or(t.Person, by.Person.ID), f.now, by.Person.ID
+	f.tokens = append(f.tokens, t)
+	return t, fmt.Sprintf("dbl_%d", t.ID), nil
+}
+
+func (f *fakeDesk) Tokens(_ context.Context, by desk.Caller, _ string, below int64) ([]desk.Token, bool, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if below > 0 {
+		return f.tokens[:below-1], false, err
+	}
+	return f.tokens, len(f.tokens) > 1, err
+}
+
+func (f *fakeDesk) RevokeToken(_ context.Context, by desk.Caller, id int64) (desk.Token, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err != nil || id > int64(len(f.tokens)) {
+		return desk.Token{}, cmp.Or(err, desk.ErrNotFound)
+	}
+	t := &f.tokens[id-1]
+	t.RevokedAt, t.RevokedBy = f.now, by.Person.ID
+	return *t, nil
+}
+
+func (f *fakeDesk) Audit(_ context.Context, q desk.AuditFilter) ([]desk.Audit, string, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return []desk.Audit{{At: f.now, Actor: cmp.Or(q.Actor, "root"), Channel: "rest", Act: "token.created", Subject: "token 1"}}, "c1", err
 }
 
 func (f *fakeDesk) FinishRequest(_ context.Context, scope, key string, status int, body []byte) error {

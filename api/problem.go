@@ -89,6 +89,8 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 		return named("key_reused", http.StatusUnprocessableEntity, "The Idempotency-Key is used already", "This Idempotency-Key came with another request before. Use a new key for a new request.")
 	case errors.Is(err, desk.ErrUnknownToken):
 		return unauthorized("This token is not known, or no longer valid.")
+	case errors.Is(err, desk.ErrBusy):
+		return retry(named("in_progress", http.StatusConflict, "The same request is under way", "Wait, then repeat it with the same Idempotency-Key to learn its outcome."), "1")
 	case errors.Is(err, desk.ErrUnavailable):
 		s.log.WarnContext(ctx, "database away", slog.String("request_id", requestID(ctx)), slog.Any("error", err))
 		return retry(named("unavailable", http.StatusServiceUnavailable, "The helpdesk cannot be reached", "Nothing was kept. Try again in a moment."), "2")
@@ -122,6 +124,7 @@ var refusals = map[ticket.Message]struct {
 	Title, Detail string
 	Held          bool
 }{
+	ticket.Changed:      {"The ticket has changed", "This is not the version that If-Match names. Read the ticket again.", false},
 	"take_lost":         {"Somebody else was faster", "{who} took this ticket first.", true},
 	"owned":             {"Somebody else has this ticket", "{who} has this ticket.", true},
 	"take_limit":        {"You hold as many tickets as one may", "Close or give back one first.", false},
@@ -149,8 +152,11 @@ func refused(r *ticket.Refusal) *Problem {
 		words.Title, words.Detail = "Not possible now", "The ticket's rules do not allow this now."
 	}
 	status := http.StatusConflict
-	if r.Forbidden() {
+	switch {
+	case r.Forbidden():
 		status = http.StatusForbidden
+	case r.Message == ticket.Changed:
+		status = http.StatusPreconditionFailed
 	}
 	who := r.Who.Name
 	if who == "" {

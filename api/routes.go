@@ -27,6 +27,8 @@ var access = map[string]desk.Access{
 	"agents": desk.AsRequester, "oncall": desk.AsRequester,
 	"rotations": desk.AsRequester, "set-rotation": desk.AsManager, "remove-rotation": desk.AsManager, "rota-history": desk.AsRequester,
 	"feed": desk.AsRequester, "remove-feed": desk.AsRequester,
+	"tokens": desk.AsRequester, "create-token": desk.AsRequester, "revoke-token": desk.AsRequester,
+	"audit":     desk.AsAdmin,
 	"overrides": desk.AsRequester, "add-override": desk.AsManager, "remove-override": desk.AsManager,
 }
 
@@ -48,6 +50,11 @@ func op(id, method, path, summary string, status int, errors ...int) huma.Operat
 	if isAPI(path) {
 		o.Errors = append(o.Errors, http.StatusUnauthorized)
 		o.Security = []map[string][]string{{"token": {}}}
+	}
+	if takesKey(method, path) {
+		o.Parameters = append(o.Parameters, &huma.Param{Name: keyHeader, In: "header", Schema: &huma.Schema{Type: "string", MaxLength: new(maxKey)},
+			Description: "The same key with the same content is the same request, however often it is sent; its answer is kept."})
+		o.Errors = append(o.Errors, http.StatusConflict)
 	}
 	if a := accessOf(id); a > desk.Anybody {
 		o.Extensions = map[string]any{"x-access": a.String()}

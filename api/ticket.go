@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -68,7 +69,25 @@ type submitInput struct {
 	RawBody []byte
 }
 
-type ticketOutput struct{ Body Ticket }
+type ticketOutput struct {
+	ETag string `header:"ETag" doc:"The ticket's version, for If-Match and If-None-Match."`
+	Body Ticket
+}
+
+func output(t Ticket) *ticketOutput { return &ticketOutput{etag(t.Version), t} }
+
+func etag(version int) string { return `"` + strconv.Itoa(version) + `"` }
+
+type showInput struct {
+	Number    int    `path:"n" minimum:"1" maximum:"2147483647" doc:"The ticket's number." example:"142"`
+	NoneMatch string `header:"If-None-Match" maxLength:"1000" doc:"The ETag of what the client has: 304 when the ticket is still the same."`
+}
+
+type showOutput struct {
+	Status int
+	ETag   string `header:"ETag" doc:"The ticket's version, for If-Match and If-None-Match."`
+	Body   *Ticket
+}
 
 type submitOutput struct {
 	Location string `header:"Location"`
@@ -80,11 +99,16 @@ type numberInput struct {
 }
 
 type listInput struct {
-	Status    []ticket.Status `query:"status" enum:"new,assigned,pending,resolved,closed,cancelled" doc:"One or several, separated by commas."`
-	Assignee  string          `query:"assignee" maxLength:"100" doc:"A person's id."`
-	Requester string          `query:"requester" maxLength:"100" doc:"A person's id."`
-	Cursor    string          `query:"cursor" maxLength:"200" doc:"next of the page before."`
-	Limit     int             `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Status    []ticket.Status   `query:"status" enum:"new,assigned,pending,resolved,closed,cancelled" doc:"One or several, separated by commas."`
+	Priority  []ticket.Priority `query:"priority" enum:"P1,P2,P3,P4" doc:"One or several, separated by commas."`
+	Group     string            `query:"group" maxLength:"100"`
+	Words     string            `query:"q" maxLength:"200" doc:"Words of the subject or body, as one types them into a search engine: printer jam, \"floor 3\", printer or scanner, -toner." example:"printer -toner"`
+	Since     time.Time         `query:"since" doc:"Submitted then or later."`
+	Before    time.Time         `query:"before" doc:"Submitted before."`
+	Assignee  string            `query:"assignee" maxLength:"100" doc:"A person's id."`
+	Requester string            `query:"requester" maxLength:"100" doc:"A person's id."`
+	Cursor    string            `query:"cursor" maxLength:"200" doc:"next of the page before."`
+	Limit     int               `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 
 type listOutput struct {
@@ -103,7 +127,7 @@ type timelineOutput struct {
 func (s *server) ticketRoutes() {
 	route(s, op("submit", http.MethodPost, "/v1/tickets", "Submit a ticket", http.StatusCreated, 403, 413, 415, 503), s.submit)
 	route(s, op("list", http.MethodGet, "/v1/tickets", "List tickets", http.StatusOK, 422, 503), s.list)
-	route(s, op("show", http.MethodGet, "/v1/tickets/{n}", "Show a ticket", http.StatusOK, 404, 503), s.show)
+	route(s, op("show", http.MethodGet, "/v1/tickets/{n}", "Show a ticket", http.StatusOK, 304, 404, 503), s.show)
 	route(s, op("timeline", http.MethodGet, "/v1/tickets/{n}/timeline", "What happened to a ticket", http.StatusOK, 404, 503), s.timeline)
 	route(s, op("why", http.MethodGet, "/v1/tickets/{n}/why", "Why it is where it is: the decisions with the facts used then, and what happens next", http.StatusOK, 403, 404, 503), s.why)
 }
@@ -170,7 +194,8 @@ func (s *server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 		}
 		in.Requester = who.Person.ID
 	}
-	list, next, err := s.desk.Tickets(ctx, desk.Filter{Status: in.Status, Assignee: in.Assignee, Requester: in.Requester, Cursor: in.Cursor, Limit: in.Limit})
+	list, next, err := s.desk.Tickets(ctx, desk.Filter{Status: in.Status, Assignee: in.Assignee, Requester: in.Requester, Cursor: in.Cursor, Limit: in.Limit,
+		Priority: in.Priority, Group: in.Group, Words: in.Words, Since: in.Since, Before: in.Before})
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
@@ -183,12 +208,26 @@ func (s *server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	return out, nil
 }
 
-func (s *server) show(ctx context.Context, in *numberInput) (*ticketOutput, error) {
+func (s *server) show(ctx context.Context, in *showInput) (*showOutput, error) {
 	t, err := s.visible(ctx, in.Number)
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
-	return &ticketOutput{shape(t)}, nil
+	out := &showOutput{Status: http.StatusOK, ETag: etag(t.Version), Body: new(shape(t))}
+	if matches(in.NoneMatch, t.Version) {
+		out.Status, out.Body = http.StatusNotModified, nil
+	}
+	return out, nil
+}
+
+// matches tells whether a version is among the entity tags of a header.
+func matches(header string, version int) bool {
+	for tag := range strings.SplitSeq(header, ",") {
+		if tag = strings.TrimSpace(tag); tag == "*" || strings.TrimPrefix(tag, "W/") == etag(version) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *server) timeline(ctx context.Context, in *numberInput) (*timelineOutput, error) {

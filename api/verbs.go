@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,6 +56,7 @@ var verbs = []verb{
 type actInput struct {
 	Number  int    `path:"n" minimum:"1" maximum:"2147483647" doc:"The ticket's number." example:"142"`
 	Key     string `header:"Idempotency-Key" maxLength:"200" doc:"The same key with the same content is the same request, however often it is sent; its answer is kept."`
+	Match   string `header:"If-Match" maxLength:"100" doc:"The ETag of the ticket that the client saw: 412 when it has changed since."`
 	Body    *actBody
 	RawBody []byte
 }
@@ -69,7 +71,7 @@ type actBody struct {
 
 func (s *server) verbRoutes() {
 	for _, v := range verbs {
-		o := op(v.Name, http.MethodPost, "/v1/tickets/{n}/"+v.Name, v.Summary, http.StatusOK, 403, 404, 409, 413, 415, 503, 504)
+		o := op(v.Name, http.MethodPost, "/v1/tickets/{n}/"+v.Name, v.Summary, http.StatusOK, 403, 404, 409, 412, 413, 415, 503, 504)
 		route(s, o, func(ctx context.Context, in *actInput) (*ticketOutput, error) { return s.act(ctx, v, in) })
 		operation(s.api.OpenAPI(), o.Method, o.Path).RequestBody.Required = false
 	}
@@ -83,17 +85,21 @@ func (s *server) act(ctx context.Context, v verb, in *actInput) (*ticketOutput, 
 	if wrong := v.check(b, in.RawBody, s.clock.Now()); len(wrong) > 0 {
 		return nil, invalid(wrong...)
 	}
+	version, ok := versionOf(in.Match)
+	if !ok {
+		return nil, refused(&ticket.Refusal{Message: ticket.Changed})
+	}
 	person, err := s.actor(ctx, b.As, in.Number)
 	if err != nil {
 		return nil, s.problem(ctx, err)
 	}
 	path := fmt.Sprintf("/v1/tickets/%d/%s", in.Number, v.Name)
-	a := desk.Act{ID: uuid.NewString(), Person: person, Channel: caller(ctx).Channel, Number: in.Number, Verb: v.Verb, Text: b.Text, To: b.To, Until: b.Until.UTC(), Priority: b.Priority}
+	a := desk.Act{ID: uuid.NewString(), Person: person, Channel: caller(ctx).Channel, Number: in.Number, Verb: v.Verb, Text: b.Text, To: b.To, Until: b.Until.UTC(), Priority: b.Priority, Version: version}
 	if in.Key == "" {
 		return answer(s.do(ctx, a))
 	}
 	a.ID = digest(caller(ctx).Person.ID, http.MethodPost, path, in.Key)
-	return answer(s.once(ctx, in.Key, digest(http.MethodPost, path, content(b)), func() (Ticket, *Problem) { return s.do(ctx, a) }))
+	return answer(s.once(ctx, in.Key, digest(http.MethodPost, path, content(b), in.Match), func() (Ticket, *Problem) { return s.do(ctx, a) }))
 }
 
 // check finds what v lacks and what it cannot use.
@@ -202,7 +208,19 @@ func answer(t Ticket, p *Problem) (*ticketOutput, error) {
 	if p != nil {
 		return nil, p
 	}
-	return &ticketOutput{t}, nil
+	return output(t), nil
+}
+
+// versionOf is the version that an If-Match names, 0 for any; ok is false for what is
+// no ticket's entity tag, which therefore matches none.
+func versionOf(match string) (version int, ok bool) {
+	if match == "" || match == "*" {
+		return 0, true
+	}
+	text, quoted := strings.CutPrefix(match, `"`)
+	text, ended := strings.CutSuffix(text, `"`)
+	version, err := strconv.Atoi(text)
+	return version, quoted && ended && err == nil && version > 0
 }
 
 // content is a value's one spelling. The values are ours and always marshal.

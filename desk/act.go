@@ -136,7 +136,7 @@ func (d *Desk) command(ctx context.Context, a Act) (ticket.Command, error) {
 	}
 	c := ticket.Command{
 		ID: a.ID, Verb: a.Verb, Actor: party(actor), Works: a.Person.Works(), Manages: a.Person.Is(roster.Manager) || a.Person.Is(roster.Admin),
-		Channel: a.Channel, Text: a.Text, Until: a.Until, Priority: a.Priority, Quiet: a.Quiet,
+		Channel: a.Channel, Text: a.Text, Until: a.Until, Priority: a.Priority, Quiet: a.Quiet, Version: a.Version,
 	}
 	switch a.Verb {
 	case ticket.Withdraw:

@@ -24,7 +24,7 @@ func (d *Desk) Ticket(ctx context.Context, number int) (ticket.Ticket, error) {
 
 // Tickets lists tickets, the newest first; next is the cursor of the next page.
 func (d *Desk) Tickets(ctx context.Context, f Filter) (list []ticket.Ticket, next string, err error) {
-	list, next, err = d.Store.Tickets(ctx, store.Filter{Status: f.Status, Assignee: f.Assignee, Requester: f.Requester, Cursor: f.Cursor, Limit: f.Limit})
+	list, next, err = d.Store.Tickets(ctx, f)
 	return list, next, outside(err)
 }
 

@@ -137,6 +137,8 @@ func outside(err error) error {
 		return nil
 	case errors.Is(err, store.ErrNotFound):
 		return ErrNotFound
+	case errors.Is(err, store.ErrCursor):
+		return &InvalidError{"cursor", "want the one that the page before named"}
 	case errors.Is(err, store.ErrKeyReused):
 		return ErrKeyReused
 	case errors.Is(err, store.ErrUnavailable):

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"deskbell/gateway"
 	"deskbell/notice"
@@ -99,6 +101,84 @@ func (d *Desk) Authenticate(ctx context.Context, secret string) (Caller, error) 
 	}
 	person, err := d.Store.Person(ctx, id)
 	return Caller{Person: within(person, scopes), Scopes: scopes, Channel: "rest"}, outside(err)
+}
+
+// TokenLife is how long a token is good for which nobody asked for another time;
+// MostTokenLife is the longest that may be asked for.
+const (
+	TokenLife     = 90 * 24 * time.Hour
+	MostTokenLife = 366 * 24 * time.Hour
+)
+
+// CreateToken makes a token for t.Person, at by's word, and returns its secret, which
+// is kept nowhere. Nobody gives away more than they have: an *InvalidError names what
+// is too much.
+func (d *Desk) CreateToken(ctx context.Context, by Caller, t Token) (made Token, secret string, err error) {
+	now := d.Clock.Now()
+	if t.Person == "" {
+		t.Person = by.Person.ID
+	}
+	if t.Person != by.Person.ID && !by.May(AsAdmin) {
+		return Token{}, "", &InvalidError{"person", "only an administrator makes tokens for others"}
+	}
+	if len(t.Scopes) == 0 { // a token says what it may do, and does not grow with its person
+		t.Scopes = []string{min(by.Access(), AsManager).String()}
+	}
+	for _, s := range t.Scopes {
+		if i := slices.Index(accessNames, s); i < int(AsRequester) || Access(i) > by.Access() {
+			return Token{}, "", &InvalidError{"scopes", "you may not give " + strconv.Quote(s)}
+		}
+	}
+	if t.Expires.IsZero() {
+		t.Expires = now.Add(TokenLife)
+	}
+	if !t.Expires.After(now) || t.Expires.After(now.Add(MostTokenLife)) {
+		return Token{}, "", &InvalidError{"expires", "want a time in the future, at most a year ahead"}
+	}
+	if _, err := d.Person(ctx, t.Person); errors.Is(err, ErrNotFound) {
+		return Token{}, "", &InvalidError{"person", "no such person"}
+	} else if err != nil {
+		return Token{}, "", err
+	}
+	made, secret, err = d.Store.CreateToken(ctx, t, Audit{Actor: by.Person.ID, Channel: by.Channel})
+	return made, secret, outside(err)
+}
+
+// tokensPage is how many tokens a page has.
+const tokensPage = 100
+
+// Tokens returns by's tokens, the newest first; all of everybody's, or a person's, to
+// an administrator. below is the last id of the page before, more that there is a page
+// after.
+func (d *Desk) Tokens(ctx context.Context, by Caller, person string, below int64) (list []Token, more bool, err error) {
+	if !by.May(AsAdmin) {
+		if person != "" && person != by.Person.ID {
+			return nil, false, nil
+		}
+		person = by.Person.ID
+	}
+	list, err = d.Store.Tokens(ctx, person, below, tokensPage+1)
+	if more = len(list) > tokensPage; more {
+		list = list[:tokensPage]
+	}
+	return list, more, outside(err)
+}
+
+// RevokeToken ends a token: by's own, or anybody's for an administrator; ErrNotFound
+// when there is none that counts.
+func (d *Desk) RevokeToken(ctx context.Context, by Caller, id int64) (Token, error) {
+	person := by.Person.ID
+	if by.May(AsAdmin) {
+		person = ""
+	}
+	t, err := d.Store.RevokeToken(ctx, id, person, Audit{Actor: by.Person.ID, Channel: by.Channel})
+	return t, outside(err)
+}
+
+// Audit returns who did what, the newest first, and the next page's cursor.
+func (d *Desk) Audit(ctx context.Context, f AuditFilter) (list []Audit, next string, err error) {
+	list, next, err = d.Store.Audit(ctx, f)
+	return list, next, outside(err)
 }
 
 // Session returns who is signed in with a session's secret, and the secret that

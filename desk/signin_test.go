@@ -95,3 +95,63 @@ func TestScopes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Nobody gives away more than they have.
+func TestTokensGiveNoMore(t *testing.T) {
+	w := open(t, "")
+	agent := desk.Caller{Person: roster.Person{ID: "bob", Roles: roster.Roles{roster.Agent}}, Channel: "rest"}
+	admin := desk.Caller{Person: roster.Person{ID: "eve", Roles: roster.Roles{roster.Admin}}, Channel: "web"}
+	for _, c := range []struct {
+		by    desk.Caller
+		ask   desk.Token
+		wrong string
+	}{
+		{agent, desk.Token{Scopes: []string{"agent"}}, ""},
+		{agent, desk.Token{Scopes: []string{"requester"}, Expires: morning.Add(time.Minute)}, ""},
+		{agent, desk.Token{Scopes: []string{"manager"}}, "scopes"},
+		{agent, desk.Token{Scopes: []string{"agent", "admin"}}, "scopes"},
+		{agent, desk.Token{Scopes: []string{"anybody"}}, "scopes"},
+		{agent, desk.Token{Person: "eve"}, "person"},
+		{agent, desk.Token{Expires: morning}, "expires"},
+		{agent, desk.Token{Expires: morning.AddDate(2, 0, 0)}, "expires"},
+		{admin, desk.Token{Person: "ann", Scopes: []string{"requester"}}, ""},
+		{admin, desk.Token{Scopes: []string{"admin"}}, ""},
+		{admin, desk.Token{Person: "nobody"}, "person"},
+	} {
+		_, secret, err := w.desk.CreateToken(t.Context(), c.by, c.ask)
+		if wrong, ok := errors.AsType[*desk.InvalidError](err); ok != (c.wrong != "") || ok && wrong.Field != c.wrong || (secret == "") != ok {
+			t.Errorf("%s asks for %+v: %v", c.by.Person.ID, c.ask, err)
+		}
+	}
+	made, secret, err := w.desk.CreateToken(t.Context(), agent, desk.Token{})
+	if must(t, err); !slices.Equal(made.Scopes, []string{"agent"}) || made.Expires != morning.Add(desk.TokenLife) {
+		t.Errorf("by default: %+v", made)
+	}
+	own, _, err := w.desk.Tokens(t.Context(), agent, "", 0)
+	if must(t, err); len(own) != 3 {
+		t.Errorf("bob has %d", len(own))
+	}
+	if others, _, err := w.desk.Tokens(t.Context(), agent, "eve", 0); err != nil || others != nil {
+		t.Errorf("bob sees %v", others)
+	}
+	all, _, err := w.desk.Tokens(t.Context(), admin, "", 0)
+	if must(t, err); len(all) != 5 {
+		t.Errorf("there are %d", len(all))
+	}
+	if _, err := w.desk.RevokeToken(t.Context(), desk.Caller{Person: roster.Person{ID: "ann"}}, made.ID); !errors.Is(err, desk.ErrNotFound) {
+		t.Errorf("ann revokes bob's: %v", err)
+	}
+	if _, err := w.desk.RevokeToken(t.Context(), admin, made.ID); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.desk.Authenticate(t.Context(), secret); !errors.Is(err, desk.ErrUnknownToken) {
+		t.Errorf("revoked: %v", err)
+	}
+	acts, _, err := w.desk.Audit(t.Context(), desk.AuditFilter{Act: "token.", Actor: "eve"})
+	if must(t, err); len(acts) != 3 || acts[0].Act != "token.revoked" || acts[0].Channel != "web" {
+		t.Errorf("audit: %+v", acts)
+	}
+	if _, _, err := w.desk.Tickets(t.Context(), desk.Filter{Cursor: "x"}); err == nil {
+		t.Error("a cursor of nobody's")
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"deskbell/roster"
+	"deskbell/store"
 	"deskbell/ticket"
 )
 
@@ -64,16 +65,22 @@ type Act struct {
 	Priority ticket.Priority
 	// Quiet says that the actor is answered by the caller and not by the ticket.
 	Quiet bool
+	// Version is the ticket's that the actor saw; the act is refused on any other. 0:
+	// on all.
+	Version int
 }
 
 // Filter selects tickets; zero fields select all.
-type Filter struct {
-	Status    []ticket.Status
-	Assignee  string
-	Requester string
-	Cursor    string // from the previous page
-	Limit     int    // 50 when zero, 200 at most
-}
+type Filter = store.Filter
+
+// Token is an API token without its secret.
+type Token = store.Token
+
+// Audit is one act; AuditFilter selects some.
+type (
+	Audit       = store.Audit
+	AuditFilter = store.AuditFilter
+)
 
 // AgentView is somebody who works on tickets, as others see them.
 type AgentView struct {

@@ -42,7 +42,7 @@ type AuditFilter struct {
 // and the cursor of the next page, empty on the last.
 func (s *Store) Audit(ctx context.Context, f AuditFilter) (list []Audit, next string, err error) {
 	limit := pageSize(f.Limit)
-	p := db.AuditParams{BeforeAt: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), Since: f.Since, Actor: f.Actor, Act: f.Act, Subject: f.Subject, Max: limit + 1}
+	p := db.AuditParams{BeforeAt: forever, Since: f.Since, Actor: f.Actor, Act: f.Act, Subject: f.Subject, Max: limit + 1}
 	if f.Cursor != "" {
 		if p.BeforeAt, p.BeforeSource, p.BeforeID, err = auditPlace(f.Cursor); err != nil {
 			return nil, "", err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -182,5 +183,50 @@ func TestHolds(t *testing.T) {
 	must(t, s.DropAsk(t.Context(), "dana", 400))
 	if ok := value(s.AskHold(t.Context(), "dana", 401, 2))(t); !ok {
 		t.Error("refused after a take that failed")
+	}
+}
+
+func TestSearch(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	desk(t, s)
+	add := func(subject, body string, p ticket.Priority) {
+		t.Helper()
+		_, _, err := s.Submit(t.Context(), store.Submission{Opening: ticket.Opening{Subject: subject, Body: body, Priority: p, Group: "it", Requester: ticket.Party{ID: "ann"}}})
+		must(t, err)
+	}
+	add("Printers on floor 3 are jammed", "paper everywhere", ticket.P1)                                 // 100
+	add("Drucker klemmt", "im dritten Stock; die Rechnungen kommen nicht", ticket.P2)                    // 101
+	add("No network", "the printer works, e-mail to bob@example.org does not", ticket.P3)                // 102
+	add("'; DROP TABLE tickets; --", strings.Repeat("ü🖨 ", 20_000)+strings.Repeat("x", 3000), ticket.P4) // 103
+	for _, c := range []struct {
+		filter store.Filter
+		want   []int
+	}{
+		{store.Filter{Words: "printer"}, []int{102, 100}},
+		{store.Filter{Words: "PRINTER -network"}, []int{100}},
+		{store.Filter{Words: `"floor 3"`}, []int{100}},
+		{store.Filter{Words: "jam or klemmt"}, []int{101, 100}},
+		{store.Filter{Words: "rechnung"}, []int{101}},
+		{store.Filter{Words: "bob@example.org"}, []int{102}},
+		{store.Filter{Words: "printer", Priority: []ticket.Priority{ticket.P1, ticket.P2}}, []int{100}},
+		{store.Filter{Words: "printer", Requester: "dana"}, nil},
+		{store.Filter{Words: "printer", Limit: 1}, []int{102}},
+		{store.Filter{Words: `'; DROP & | ! <-> :* (" \`}, []int{103}},
+		{store.Filter{Words: "drop table"}, []int{103}},
+		{store.Filter{Words: "a\x00b"}, nil},
+		{store.Filter{Group: "it", Since: noon}, []int{103, 102, 101, 100}},
+		{store.Filter{Group: "hr"}, nil},
+		{store.Filter{Before: noon}, nil},
+	} {
+		list, _, err := s.Tickets(t.Context(), c.filter)
+		must(t, err)
+		var got []int
+		for _, tk := range list {
+			got = append(got, tk.Number)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%+v: %s", c.filter, diff)
+		}
 	}
 }

@@ -237,3 +237,31 @@ func TestAudit(t *testing.T) {
 		}
 	}
 }
+
+func TestClaimRequest(t *testing.T) {
+	t.Parallel()
+	s, clk := open(t)
+	claim := func(hash string) (stored bool, mine bool, err error) {
+		r, mine, err := s.ClaimRequest(t.Context(), "ann", "k", hash)
+		return r != nil, mine, err
+	}
+	expect := func(what, hash string, wantStored, wantMine bool) {
+		t.Helper()
+		if stored, mine, err := claim(hash); err != nil || stored != wantStored || mine != wantMine {
+			t.Errorf("%s: stored %v, mine %v, %v", what, stored, mine, err)
+		}
+	}
+	expect("the first", "h", false, true)
+	expect("the same, at once", "h", false, false)
+	if _, _, err := claim("other"); !errors.Is(err, store.ErrKeyReused) {
+		t.Error(err)
+	}
+	clk.pass(2 * time.Minute)
+	expect("after its process died", "h", false, true)
+	expect("and only once", "h", false, false)
+	must(t, s.DropRequest(t.Context(), "ann", "k"))
+	expect("after it was refused", "other", false, true)
+	must(t, s.FinishRequest(t.Context(), "ann", "k", 200, []byte("x")))
+	must(t, s.DropRequest(t.Context(), "ann", "k"))
+	expect("after it was answered", "other", true, false)
+}

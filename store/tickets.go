@@ -218,7 +218,17 @@ type Filter struct {
 	Requester string
 	Cursor    string // from the page before
 	Limit     int    // 50 when zero, 200 at most
+	Priority  []ticket.Priority
+	Group     string
+	// Since and Before bound when tickets came in.
+	Since, Before time.Time
+	// Words are looked for in subjects and bodies, as people type them into a search
+	// engine: all of them, "a phrase", one or another, -without.
+	Words string
 }
+
+// forever is later than anything.
+var forever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const (
 	defaultPage = 50
@@ -232,7 +242,11 @@ var ErrCursor = errors.New("unknown cursor")
 // recent lines, and the cursor of the next page, empty on the last.
 func (s *Store) Tickets(ctx context.Context, f Filter) (list []ticket.Ticket, next string, err error) {
 	limit := pageSize(f.Limit)
-	params := db.TicketsParams{Below: math.MaxInt32, Statuses: []string{}, Assignee: f.Assignee, Requester: f.Requester, Max: limit + 1}
+	params := db.TicketsParams{Below: math.MaxInt32, Statuses: []string{}, Priorities: []string{}, Assignee: f.Assignee, Requester: f.Requester,
+		Grp: f.Group, Words: storable(f.Words), Since: f.Since, Before: f.Before, Max: limit + 1}
+	if f.Before.IsZero() {
+		params.Before = forever
+	}
 	if f.Cursor != "" {
 		if params.Below, err = strconv.Atoi(f.Cursor); err != nil || params.Below < 1 || params.Below > math.MaxInt32 {
 			return nil, "", ErrCursor
@@ -240,6 +254,9 @@ func (s *Store) Tickets(ctx context.Context, f Filter) (list []ticket.Ticket, ne
 	}
 	for _, status := range f.Status {
 		params.Statuses = append(params.Statuses, string(status))
+	}
+	for _, p := range f.Priority {
+		params.Priorities = append(params.Priorities, string(p))
 	}
 	docs, err := s.q.Tickets(ctx, params)
 	list, err = decodeAll[ticket.Ticket]("tickets", docs, err)

@@ -32,10 +32,16 @@ type Command struct {
 	Confirmed bool `json:"confirmed,omitempty"`
 	// Quiet says that somebody else answers the actor.
 	Quiet bool `json:"quiet,omitempty"`
+	// Version is the ticket's that the actor saw; the command is refused on any
+	// other. 0: on all.
+	Version int `json:"version,omitempty"`
 
 	Lookup   *Lookup   `json:"-"`
 	Findings *Findings `json:"-"`
 }
+
+// Changed refuses a command for another version of the ticket.
+const Changed Message = "changed"
 
 // Verbs that no person uses.
 const (
@@ -230,6 +236,9 @@ func Apply(t Ticket, c Command, now time.Time) (Ticket, []Event, error) {
 }
 
 func decide(t Ticket, c Command, now time.Time) ([]Event, error) {
+	if c.Version != 0 && c.Version != t.Version {
+		return nil, &Refusal{Message: Changed}
+	}
 	switch c.Verb {
 	case tick:
 		return passTime(t, now), nil

@@ -6,6 +6,13 @@ ON CONFLICT DO NOTHING;
 -- name: Key :one
 SELECT hash, ticket, status, body FROM idempotency WHERE scope = @scope AND key = @key;
 
+-- name: TakeKey :execrows
+-- For a request that was begun before and of which nothing more was heard.
+UPDATE idempotency SET created_at = @now WHERE scope = @scope AND key = @key AND hash = @hash AND status IS NULL AND created_at < @before;
+
+-- name: DropKey :exec
+DELETE FROM idempotency WHERE scope = @scope AND key = @key AND status IS NULL AND ticket IS NULL;
+
 -- name: SetKeyResponse :execrows
 UPDATE idempotency SET status = @status, body = @body WHERE scope = @scope AND key = @key;
 
@@ -83,6 +90,10 @@ WHERE number < @below::integer
   AND (cardinality(@statuses::text[]) = 0 OR status = ANY (@statuses::text[]))
   AND (@assignee::text = '' OR assignee = @assignee)
   AND (@requester::text = '' OR requester = @requester)
+  AND (cardinality(@priorities::text[]) = 0 OR priority = ANY (@priorities::text[]))
+  AND (@grp::text = '' OR doc->>'group' = @grp)
+  AND created_at >= @since::timestamptz AND created_at < @before::timestamptz
+  AND (@words::text = '' OR search @@ (websearch_to_tsquery('simple', @words) || websearch_to_tsquery('english', @words) || websearch_to_tsquery('german', @words)))
 ORDER BY number DESC LIMIT @max;
 
 -- name: Waiting :many

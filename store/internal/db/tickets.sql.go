@@ -170,6 +170,20 @@ func (q *Queries) DropAsk(ctx context.Context, arg DropAskParams) error {
 	return err
 }
 
+const dropKey = `-- name: DropKey :exec
+DELETE FROM idempotency WHERE scope = $1 AND key = $2 AND status IS NULL AND ticket IS NULL
+`
+
+type DropKeyParams struct {
+	Scope string
+	Key   string
+}
+
+func (q *Queries) DropKey(ctx context.Context, arg DropKeyParams) error {
+	_, err := q.db.Exec(ctx, dropKey, arg.Scope, arg.Key)
+	return err
+}
+
 const insertTicket = `-- name: InsertTicket :one
 WITH next AS (
     SELECT nextval('ticket_numbers')::integer AS number
@@ -279,16 +293,16 @@ func (q *Queries) LockPerson(ctx context.Context, id string) error {
 
 const mentionable = `-- name: Mentionable :many
 WITH meant AS (
-    (SELECT 1 AS kind, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands , row_number() OVER (ORDER BY t.number) AS place FROM tickets t
+    (SELECT 1 AS kind, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.search , row_number() OVER (ORDER BY t.number) AS place FROM tickets t
         WHERE $1::boolean AND t.assignee = $2::text AND t.status IN ('assigned', 'pending'))
     UNION ALL
-    (SELECT 2, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, row_number() OVER (ORDER BY t.priority, t.created_at, t.number) FROM tickets t
+    (SELECT 2, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.search, row_number() OVER (ORDER BY t.priority, t.created_at, t.number) FROM tickets t
         WHERE $1 AND t.status = 'new' ORDER BY t.priority, t.created_at, t.number LIMIT $3)
     UNION ALL
-    (SELECT 3, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, row_number() OVER (ORDER BY t.number DESC) FROM tickets t
+    (SELECT 3, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.search, row_number() OVER (ORDER BY t.number DESC) FROM tickets t
         WHERE t.requester = $2 ORDER BY t.number DESC LIMIT $4)
     UNION ALL
-    (SELECT 4, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.number FROM tickets t WHERE t.number = ANY ($5::integer[]))
+    (SELECT 4, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.search, t.number FROM tickets t WHERE t.number = ANY ($5::integer[]))
 )
 SELECT kind::integer, number, status,
     (doc->>'subject')::text AS subject, coalesce(doc->>'waits', '')::text AS waits,
@@ -477,6 +491,33 @@ func (q *Queries) SetKeyResponse(ctx context.Context, arg SetKeyResponseParams) 
 	return result.RowsAffected(), nil
 }
 
+const takeKey = `-- name: TakeKey :execrows
+UPDATE idempotency SET created_at = $1 WHERE scope = $2 AND key = $3 AND hash = $4 AND status IS NULL AND created_at < $5
+`
+
+type TakeKeyParams struct {
+	Now    time.Time
+	Scope  string
+	Key    string
+	Hash   string
+	Before time.Time
+}
+
+// For a request that was begun before and of which nothing more was heard.
+func (q *Queries) TakeKey(ctx context.Context, arg TakeKeyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, takeKey,
+		arg.Now,
+		arg.Scope,
+		arg.Key,
+		arg.Hash,
+		arg.Before,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const ticket = `-- name: Ticket :one
 SELECT doc, commands FROM tickets WHERE number = $1
 `
@@ -499,15 +540,24 @@ WHERE number < $1::integer
   AND (cardinality($2::text[]) = 0 OR status = ANY ($2::text[]))
   AND ($3::text = '' OR assignee = $3)
   AND ($4::text = '' OR requester = $4)
-ORDER BY number DESC LIMIT $5
+  AND (cardinality($5::text[]) = 0 OR priority = ANY ($5::text[]))
+  AND ($6::text = '' OR doc->>'group' = $6)
+  AND created_at >= $7::timestamptz AND created_at < $8::timestamptz
+  AND ($9::text = '' OR search @@ (websearch_to_tsquery('simple', $9) || websearch_to_tsquery('english', $9) || websearch_to_tsquery('german', $9)))
+ORDER BY number DESC LIMIT $10
 `
 
 type TicketsParams struct {
-	Below     int
-	Statuses  []string
-	Assignee  string
-	Requester string
-	Max       int
+	Below      int
+	Statuses   []string
+	Assignee   string
+	Requester  string
+	Priorities []string
+	Grp        string
+	Since      time.Time
+	Before     time.Time
+	Words      string
+	Max        int
 }
 
 func (q *Queries) Tickets(ctx context.Context, arg TicketsParams) ([][]byte, error) {
@@ -516,6 +566,11 @@ func (q *Queries) Tickets(ctx context.Context, arg TicketsParams) ([][]byte, err
 		arg.Statuses,
 		arg.Assignee,
 		arg.Requester,
+		arg.Priorities,
+		arg.Grp,
+		arg.Since,
+		arg.Before,
+		arg.Words,
 		arg.Max,
 	)
 	if err != nil {
