@@ -18,7 +18,7 @@ func answer(c Command, ctx Context) Intent {
 	if n := ctx.asked(); n != 0 && !explicit(c, ctx) && !ownBusiness(c, ctx) {
 		return Act{Verb: ticket.Write, Tickets: []int{n}, Text: c.Body, Settles: true}
 	}
-	if q := ctx.question(Confirm, Which, Missing, Time, Lease, Similar, Late); q != nil {
+	if q := ctx.question(Confirm, Which, Missing, Time, Lease, Similar, Late, Shifts); q != nil {
 		if i := questions[q.Kind](*q, c, ctx); i != nil {
 			return i
 		}
@@ -52,6 +52,7 @@ var questions = map[QuestionKind]func(Question, Command, Context) Intent{
 	Lease:   answerLease,
 	Similar: answerSimilar,
 	Late:    answerLate,
+	Shifts:  answerShifts,
 }
 
 // plain tells whether a message is nothing but this word, or names the question's ticket with it.
@@ -173,6 +174,26 @@ func answerLate(q Question, c Command, _ Context) Intent {
 		d := *q.Do
 		d.Text, d.Settles = c.Body, true
 		return d
+	}
+	return nil
+}
+
+// answerShifts reads YES and NO unless they may mean an offer: one that came later,
+// or one that the question crossed on its way.
+func answerShifts(q Question, c Command, ctx Context) Intent {
+	if ctx.Now.Sub(q.At) < offerSettles {
+		return nil
+	}
+	for _, o := range ctx.Offers {
+		if o.Until.After(ctx.Now) && o.At.After(q.At) {
+			return nil
+		}
+	}
+	switch {
+	case plain(c, Yes, 0):
+		return q.run()
+	case plain(c, No, 0):
+		return Do{Kind: DoSwapNo, Swap: q.Do.Swap, Settles: true}
 	}
 	return nil
 }

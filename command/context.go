@@ -90,6 +90,7 @@ const (
 	Lease   QuestionKind = "lease"   // YES: still on it
 	Answer  QuestionKind = "answer"  // any text goes to Ticket
 	Similar QuestionKind = "similar" // a number adds Do's text to that ticket, YES runs Do
+	Shifts  QuestionKind = "swap"    // YES and NO answer a request to swap shifts
 	Late    QuestionKind = "late"    // YES or a text opens a new ticket that follows Ticket
 )
 
@@ -124,6 +125,12 @@ func AskAnswer(number int, now time.Time, wait time.Duration) Question {
 // had written, if anything.
 func AskLate(number int, text string, now time.Time) Question {
 	return Question{Kind: Late, Ticket: number, At: now, Until: now.Add(QuestionLife), Do: &Do{Kind: DoNew, Ticket: number, Text: text}}
+}
+
+// AskSwap is the question of the text swap_ask. It never takes the place of another,
+// and SWAP YES answers it at any time.
+func AskSwap(id int64, now time.Time) Question {
+	return Question{Kind: Shifts, At: now, Until: now.Add(QuestionLife), Do: &Do{Kind: DoSwapYes, Swap: id}}
 }
 
 func (c Context) question(kinds ...QuestionKind) *Question {

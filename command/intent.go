@@ -29,6 +29,9 @@ const (
 	DoBack        Deed = "back"        // offers again
 	DoStop        Deed = "stop"        // no more texts
 	DoStart       Deed = "start"       // texts again
+	DoSwap        Deed = "swap"        // ask the colleague Text to swap shifts, the one on the day Until or the next
+	DoSwapYes     Deed = "swap yes"    // agree to a swap: the one asked by Swap, else by who is named in Text
+	DoSwapNo      Deed = "swap no"     // decline a swap, or take the own request back
 	DoUnreachable Deed = "unreachable" // an automatic reply: whoever was asked is not there; no answer
 )
 
@@ -38,6 +41,7 @@ type Do struct {
 	Text    string `json:"text,omitempty"`
 	Until   string `json:"until,omitempty"`
 	Ticket  int    `json:"ticket,omitempty"`
+	Swap    int64  `json:"swap,omitempty"` // a request to swap shifts
 	Settles bool   `json:"settles,omitempty"`
 }
 

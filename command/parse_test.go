@@ -154,6 +154,7 @@ func TestFourLanguages(t *testing.T) {
 		Oncall:   {"en": "on-call", "de": "bereitschaft", "fr": "astreinte", "es": "guardia"},
 		Away:     {"en": "away 30m lunch", "de": "weg 30m Essen", "fr": "absent 30m repas", "es": "ausente 30m comida"},
 		Back:     {"en": "back", "de": "da", "fr": "retour", "es": "vuelvo"},
+		Swap:     {"en": "swap sat sam", "de": "tausche sa sam", "fr": "échanger samedi sam", "es": "cambiar lunes sam"},
 		New:      {"en": "new screen is dark", "de": "neu Bildschirm ist schwarz", "fr": "nouveau écran noir", "es": "nuevo pantalla negra"},
 		Withdraw: {"en": "withdraw 142", "de": "zurückziehen 142", "fr": "retirer 142", "es": "retirar 142"},
 		Help:     {"en": "help", "de": "hilfe", "fr": "aide", "es": "ayuda"},

@@ -107,6 +107,8 @@ func agent(c Command, ctx Context) Intent {
 		return d
 	case Back:
 		return Do{Kind: DoBack}
+	case Swap:
+		return swapShifts(c.Text, ctx)
 	case New:
 		return create(c.Text, ctx)
 	case Withdraw:
@@ -116,6 +118,33 @@ func agent(c Command, ctx Context) Intent {
 		return Query{Kind: q, Ticket: first(c.Numbers)}
 	}
 	return Say{Message: "err_word", Values: map[string]string{"word": shorten(c.Word)}}
+}
+
+// swapShifts reads "sat sam", "sam sat", "sam", "yes", "yes sam" and "no".
+func swapShifts(text string, ctx Context) Intent {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return Say{Message: "swap_how"}
+	}
+	word, rest, _ := strings.Cut(text, " ")
+	switch Parse(word, Speaker{Language: ctx.Language, Channel: ctx.Channel}).Verb {
+	case Yes:
+		return Do{Kind: DoSwapYes, Text: strings.TrimSpace(rest)}
+	case No, Decline:
+		return Do{Kind: DoSwapNo, Text: strings.TrimSpace(rest)}
+	}
+	if _, rest, ok := When(text, ctx.Now, ctx.Now.Location()); ok && rest != "" {
+		return Do{Kind: DoSwap, Text: colleague(rest), Until: strings.TrimSpace(strings.TrimSuffix(text, rest))}
+	}
+	for i, r := range text {
+		if r != ' ' {
+			continue
+		}
+		if _, rest, ok := When(text[i+1:], ctx.Now, ctx.Now.Location()); ok && rest == "" {
+			return Do{Kind: DoSwap, Text: colleague(text[:i]), Until: text[i+1:]}
+		}
+	}
+	return Do{Kind: DoSwap, Text: colleague(text)}
 }
 
 // queries are the verbs that only read and need no ticket.
@@ -185,7 +214,7 @@ func snoozeTime(text string, ctx Context) (until, rest string, ok bool) {
 
 // colleague is a name without the word before it: "to bob".
 func colleague(text string) string {
-	for _, p := range []string{"to ", "an ", "à ", "a "} {
+	for _, p := range []string{"to ", "with ", "an ", "mit ", "à ", "avec ", "a ", "con "} {
 		if hasPrefixFold(text, p) && len(text) > len(p) {
 			return strings.TrimSpace(text[len(p):])
 		}

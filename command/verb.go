@@ -28,6 +28,7 @@ const (
 	Oncall   Verb = "oncall"
 	Away     Verb = "away"
 	Back     Verb = "back"
+	Swap     Verb = "swap"
 	New      Verb = "new"
 	Withdraw Verb = "withdraw"
 	Help     Verb = "help"

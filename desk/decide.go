@@ -18,6 +18,8 @@ type decision struct {
 	Command *ticket.Command `json:"command,omitempty"` // for Number
 	Next    int             `json:"next,omitempty"`    // NEXT tries this ticket
 	Open    *command.Do     `json:"open,omitempty"`    // a new ticket
+	Swap    int64           `json:"swap,omitempty"`    // the answer to this request to swap shifts is Agrees
+	Agrees  bool            `json:"agrees,omitempty"`
 }
 
 // decide keeps a decision. The message counts as handed over: what must still be
@@ -52,6 +54,8 @@ func (t *turn) resume(ctx context.Context, doc []byte) error {
 		return t.desk.signal(ctx, *d.Command, d.Number)
 	case d.Open != nil:
 		return t.submit(ctx, *d.Open)
+	case d.Swap != 0:
+		return t.answerSwap(ctx, d.Swap, d.Agrees)
 	}
 	return t.next(ctx, d.Next)
 }

@@ -204,16 +204,7 @@ func (t *turn) colleague(ctx context.Context, a command.Act) (id string, found b
 	if err != nil {
 		return "", false, err
 	}
-	var exact, begin []roster.Member
-	for _, m := range members {
-		switch {
-		case m.ID == t.person.ID:
-		case strings.EqualFold(m.Name, a.To) || strings.EqualFold(m.ID, a.To):
-			exact = append(exact, m)
-		case strings.HasPrefix(strings.ToLower(m.Name), strings.ToLower(a.To)):
-			begin = append(begin, m)
-		}
-	}
+	exact, begin := t.named(members, a.To)
 	if len(exact) == 1 && (len(begin) == 0 || t.askedWhom(a.Tickets[0])) {
 		return exact[0].ID, true, nil
 	}
@@ -233,6 +224,20 @@ func (t *turn) colleague(ctx context.Context, a command.Act) (id string, found b
 	q := command.Question{Kind: command.Missing, Ticket: a.Tickets[0], At: t.context.Now, Until: t.context.Now.Add(command.QuestionLife),
 		Act: &command.Act{Verb: ticket.Pass, Tickets: a.Tickets}}
 	return "", false, t.say(ctx, "pass_which", values, func(m *command.Memory) { m.Question = &q })
+}
+
+// named are the colleagues whose name or id this is, and those whose name begins so.
+func (t *turn) named(members []roster.Member, name string) (exact, begin []roster.Member) {
+	for _, m := range members {
+		switch {
+		case m.ID == t.person.ID:
+		case strings.EqualFold(m.Name, name) || strings.EqualFold(m.ID, name):
+			exact = append(exact, m)
+		case strings.HasPrefix(strings.ToLower(m.Name), strings.ToLower(name)):
+			begin = append(begin, m)
+		}
+	}
+	return exact, begin
 }
 
 // askedWhom tells whether the question to whom a ticket is passed is pending: a name
@@ -292,6 +297,10 @@ func (t *turn) do(ctx context.Context, i command.Do) error {
 			return err
 		}
 		return t.say(ctx, "start_ok", t.desk.urls(), nil)
+	case command.DoSwap:
+		return t.askSwap(ctx, i)
+	case command.DoSwapYes, command.DoSwapNo:
+		return t.findSwap(ctx, i)
 	case command.DoUnreachable:
 		return t.unreachable(ctx)
 	}
@@ -432,6 +441,11 @@ func (d *Desk) say(ctx context.Context, row store.Inbound, to roster.Person, mes
 
 // tell writes to a person unasked.
 func (d *Desk) tell(ctx context.Context, to roster.Person, via gateway.Channel, message string, values map[string]string, key string) error {
+	return d.ask(ctx, to, via, message, values, key, nil)
+}
+
+// ask writes to a person unasked, and changes the conversation with it.
+func (d *Desk) ask(ctx context.Context, to roster.Person, via gateway.Channel, message string, values map[string]string, key string, change func(*command.Memory)) error {
 	if !notice.Has(message, string(via)) {
 		return nil
 	}
@@ -443,7 +457,11 @@ func (d *Desk) tell(ctx context.Context, to roster.Person, via gateway.Channel, 
 	if via == gateway.IM {
 		address = to.JID
 	}
-	_, err = d.Store.Write(ctx, store.Write{Outgoing: []store.Outgoing{{Key: key, Channel: via, Person: to.ID, Address: address, Reason: message, Text: text.Body}}})
+	w := store.Write{Outgoing: []store.Outgoing{{Key: key, Channel: via, Person: to.ID, Address: address, Reason: message, Text: text.Body}}}
+	if change != nil {
+		w.Contexts = []store.ContextChange{{Person: to.ID, Change: changeMemory(d.Clock.Now(), change), With: key}}
+	}
+	_, err = d.Store.Write(ctx, w)
 	return err
 }
 

@@ -139,6 +139,12 @@ func (s *Store) CheckPIN(ctx context.Context, id, pin string) (bool, error) {
 	return ok, fail("pin of "+id, err)
 }
 
+// HasPIN tells whether the person has a PIN.
+func (s *Store) HasPIN(ctx context.Context, id string) (bool, error) {
+	row, err := s.row(ctx, id)
+	return row.PinHash != "", err
+}
+
 func person(row db.Person) roster.Person {
 	p := roster.Person{ID: row.ID, Name: row.Name, Language: row.Language, Loc: row.Loc, Group: row.Grp, Prefers: row.Prefers}
 	for _, role := range row.Roles {

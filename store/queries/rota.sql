@@ -54,15 +54,13 @@ RETURNING *;
 -- Those that a person asked or was asked.
 SELECT * FROM swaps WHERE state = 'asked' AND (asker = @person OR other = @person) ORDER BY id;
 
--- name: EndedSwaps :many
--- Those of a person that ended since then, the last first.
-SELECT * FROM swaps WHERE state <> 'asked' AND ended_at >= @since AND (asker = @person OR other = @person) ORDER BY id DESC;
+-- name: SwapByID :one
+SELECT * FROM swaps WHERE id = @id;
 
 -- name: OverdueSwaps :many
 SELECT * FROM swaps WHERE state = 'asked' AND expires <= @now ORDER BY id;
 
--- name: EndSwap :one
+-- name: EndSwap :execrows
 -- An answer counts once, and not when it comes too late.
 UPDATE swaps SET state = @state, ended_at = @now
-WHERE id = @id AND state = 'asked'
-RETURNING *;
+WHERE id = @id AND state = 'asked' AND (expires > @now OR @state = 'expired');

@@ -84,10 +84,9 @@ func (q *Queries) AskSwap(ctx context.Context, arg AskSwapParams) (Swap, error) 
 	return i, err
 }
 
-const endSwap = `-- name: EndSwap :one
+const endSwap = `-- name: EndSwap :execrows
 UPDATE swaps SET state = $1, ended_at = $2
-WHERE id = $3 AND state = 'asked'
-RETURNING id, grp, asker, other, from_time, until_time, back_from, back_until, asked_at, expires, state, ended_at
+WHERE id = $3 AND state = 'asked' AND (expires > $2 OR $1 = 'expired')
 `
 
 type EndSwapParams struct {
@@ -97,67 +96,12 @@ type EndSwapParams struct {
 }
 
 // An answer counts once, and not when it comes too late.
-func (q *Queries) EndSwap(ctx context.Context, arg EndSwapParams) (Swap, error) {
-	row := q.db.QueryRow(ctx, endSwap, arg.State, arg.Now, arg.ID)
-	var i Swap
-	err := row.Scan(
-		&i.ID,
-		&i.Grp,
-		&i.Asker,
-		&i.Other,
-		&i.FromTime,
-		&i.UntilTime,
-		&i.BackFrom,
-		&i.BackUntil,
-		&i.AskedAt,
-		&i.Expires,
-		&i.State,
-		&i.EndedAt,
-	)
-	return i, err
-}
-
-const endedSwaps = `-- name: EndedSwaps :many
-SELECT id, grp, asker, other, from_time, until_time, back_from, back_until, asked_at, expires, state, ended_at FROM swaps WHERE state <> 'asked' AND ended_at >= $1 AND (asker = $2 OR other = $2) ORDER BY id DESC
-`
-
-type EndedSwapsParams struct {
-	Since  *time.Time
-	Person string
-}
-
-// Those of a person that ended since then, the last first.
-func (q *Queries) EndedSwaps(ctx context.Context, arg EndedSwapsParams) ([]Swap, error) {
-	rows, err := q.db.Query(ctx, endedSwaps, arg.Since, arg.Person)
+func (q *Queries) EndSwap(ctx context.Context, arg EndSwapParams) (int64, error) {
+	result, err := q.db.Exec(ctx, endSwap, arg.State, arg.Now, arg.ID)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	defer rows.Close()
-	var items []Swap
-	for rows.Next() {
-		var i Swap
-		if err := rows.Scan(
-			&i.ID,
-			&i.Grp,
-			&i.Asker,
-			&i.Other,
-			&i.FromTime,
-			&i.UntilTime,
-			&i.BackFrom,
-			&i.BackUntil,
-			&i.AskedAt,
-			&i.Expires,
-			&i.State,
-			&i.EndedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	return result.RowsAffected(), nil
 }
 
 const feedPerson = `-- name: FeedPerson :one
@@ -455,4 +399,28 @@ func (q *Queries) SetRotation(ctx context.Context, arg SetRotationParams) error 
 		arg.Shifts,
 	)
 	return err
+}
+
+const swapByID = `-- name: SwapByID :one
+SELECT id, grp, asker, other, from_time, until_time, back_from, back_until, asked_at, expires, state, ended_at FROM swaps WHERE id = $1
+`
+
+func (q *Queries) SwapByID(ctx context.Context, id int64) (Swap, error) {
+	row := q.db.QueryRow(ctx, swapByID, id)
+	var i Swap
+	err := row.Scan(
+		&i.ID,
+		&i.Grp,
+		&i.Asker,
+		&i.Other,
+		&i.FromTime,
+		&i.UntilTime,
+		&i.BackFrom,
+		&i.BackUntil,
+		&i.AskedAt,
+		&i.Expires,
+		&i.State,
+		&i.EndedAt,
+	)
+	return i, err
 }
