@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -46,42 +47,64 @@ func (s *Store) Keep(ctx context.Context, messages []gateway.Message) ([]gateway
 		return nil, nil
 	}
 	now := s.now()
-	params := make([]db.KeepMessageParams, len(messages))
-	locks := make([]string, len(messages))
-	for i, m := range messages {
-		params[i] = keepParams(m, now)
-		locks[i] = "inbox " + string(m.Channel) + " " + m.Key
+	batch := db.KeepMessagesParams{KeptAt: now, RepeatsSince: now.Add(-repeatsFor)}
+	type said struct{ channel, hash string }
+	rows := map[said]gateway.Kept{}
+	for _, m := range messages {
+		what := said{string(m.Channel), m.Key}
+		if _, twice := rows[what]; twice {
+			continue // the first of them is unconfirmed
+		}
+		rows[what] = gateway.Kept{}
+		add(&batch, m)
+	}
+	locks := make([]string, len(batch.Hashes))
+	for i := range locks {
+		locks[i] = "inbox " + batch.Channels[i] + " " + batch.Hashes[i]
 	}
 	slices.Sort(locks)
-	kept := make([]gateway.Kept, len(messages))
 	err := s.tx(ctx, "keep messages", func(q *db.Queries) error {
-		if err := q.LockKeys(ctx, slices.Compact(locks)); err != nil {
+		if err := q.LockKeys(ctx, locks); err != nil {
 			return err
 		}
-		var failed error
-		q.KeepMessage(ctx, params).QueryRow(func(i int, row db.KeepMessageRow, err error) {
-			failed = errors.Join(failed, err)
-			kept[i] = gateway.Kept{Key: row.Key, Repeat: row.Repeat}
-		})
-		if failed != nil {
-			return failed
+		all, err := q.KeepMessages(ctx, batch)
+		for _, row := range all {
+			rows[said{row.Channel, row.Hash}] = gateway.Kept{Key: row.Key, Repeat: row.Repeat}
 		}
-		return setCursors(ctx, q, messages)
+		return cmp.Or(err, setCursors(ctx, q, messages))
 	})
 	if err != nil {
 		return nil, err
 	}
+	kept := make([]gateway.Kept, len(messages))
+	for i, m := range messages {
+		what := said{string(m.Channel), m.Key}
+		kept[i] = rows[what]
+		rows[what] = gateway.Kept{Key: kept[i].Key, Repeat: true}
+	}
 	return kept, nil
 }
 
-func keepParams(m gateway.Message, now time.Time) db.KeepMessageParams {
-	p := db.KeepMessageParams{Channel: string(m.Channel), Hash: m.Key, UniqueKey: m.Channel != gateway.SMS, Sender: m.From, ReplyTo: m.ReplyTo,
-		Text: storable(m.Text), Quotes: storable(m.Quotes), SentAt: optional(m.SentAt), KeptAt: now, Corrects: m.Corrects, RepeatsSince: now.Add(-repeatsFor)}
+// add puts a message at the end of a batch.
+func add(b *db.KeepMessagesParams, m gateway.Message) {
+	part := gateway.Part{}
 	if m.Part != nil {
-		p.PartGroup, p.PartNumber, p.PartTotal = &m.Part.Group, m.Part.Number, m.Part.Total
-		p.PartCoding, p.PartData = int(m.Part.Coding), m.Part.Data
+		part = *m.Part
 	}
-	return p
+	b.Channels = append(b.Channels, string(m.Channel))
+	b.Hashes = append(b.Hashes, m.Key)
+	b.UniqueKeys = append(b.UniqueKeys, m.Channel != gateway.SMS)
+	b.Senders = append(b.Senders, m.From)
+	b.ReplyTos = append(b.ReplyTos, m.ReplyTo)
+	b.Texts = append(b.Texts, storable(m.Text))
+	b.Quotes = append(b.Quotes, storable(m.Quotes))
+	b.Corrects = append(b.Corrects, m.Corrects)
+	b.SentAts = append(b.SentAts, m.SentAt)
+	b.PartGroups = append(b.PartGroups, part.Group)
+	b.PartNumbers = append(b.PartNumbers, part.Number)
+	b.PartTotals = append(b.PartTotals, part.Total)
+	b.PartCodings = append(b.PartCodings, int(part.Coding))
+	b.PartDatas = append(b.PartDatas, part.Data)
 }
 
 func setCursors(ctx context.Context, q *db.Queries, messages []gateway.Message) error {

@@ -128,13 +128,26 @@ func (in *inbound) drain() {
 // queue is not kept: the SMSC has it.
 func (in *inbound) run(ctx context.Context, ended <-chan struct{}) {
 	defer in.finish()
+	var confirming sync.WaitGroup
+	defer confirming.Wait()
+	confirming.Go(func() { in.confirmProven(ctx, ended) })
 	for {
 		select {
 		case first := <-in.queue:
 			in.keep(ctx, in.collect(first))
+		case <-ended:
+			return
+		}
+	}
+}
+
+// confirmProven confirms beside what is kept meanwhile.
+func (in *inbound) confirmProven(ctx context.Context, ended <-chan struct{}) {
+	for {
+		select {
 		case <-in.wake:
 			wait(ended, confirmFor)
-			in.confirm(ctx, nil)
+			_ = in.confirm(ctx, nil) // the next one tries again
 		case <-ended:
 			return
 		}

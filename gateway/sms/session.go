@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/fiorix/go-smpp/smpp/pdu"
@@ -39,6 +42,10 @@ type SessionConfig struct {
 	Log          *slog.Logger // slog.Default if nil
 }
 
+// maxQueued bounds the frames that wait for the writer; more replies wait. Calls
+// are few by their window.
+const maxQueued = 256
+
 // confirmAfter is how long a reply waits for the next answer of the peer to
 // prove that it was read, before an enquire_link asks for one.
 const confirmAfter = 200 * time.Millisecond
@@ -47,19 +54,27 @@ const confirmAfter = 200 * time.Millisecond
 // one writes, one watches; Run owns all three. Safe for concurrent use.
 type Session struct {
 	conn   net.Conn
+	socket syscall.RawConn // nil where it is not the connection's own octets, as with TLS
 	config SessionConfig
 	window chan struct{}
-	out    chan *frame
+	wake   chan struct{} // there is work for the writer
 	probe  chan struct{}
 	done   chan struct{}
 	lastIn atomic.Int64 // unix nanoseconds of the last octet read
 
 	mu      sync.Mutex
-	cause   error // set once, before done is closed
+	room    sync.Cond // the queue is shorter, or the session has ended
+	cause   error     // set once, before done is closed
 	seq     uint32
 	pending map[uint32]*call
+	queue   []frame
+	reading bool   // the reader has octets to look at; it pushes before it waits for more
+	taken   uint64 // frames taken from the queue so far
 	proofs  []proof
-	written uint64 // frames given to the network so far; written by the writer alone
+
+	writing sync.Mutex // held while something is written
+	batch   []frame    // of which the octets are written
+	octets  []byte     // what is left of them
 }
 
 // frame is what waits for the writer.
@@ -70,19 +85,15 @@ type frame struct {
 	proven  func() // of a reply: the peer is known to have read it
 }
 
-// call is a request that waits for its answer.
+// call is a request that waits for its answer. Its fields change under the
+// session's lock.
 type call struct {
-	id    pdu.ID
-	state atomic.Int32
-	index uint64 // its place among the frames written
-	reply chan PDU
+	id        pdu.ID
+	seq       uint32
+	index     uint64   // its place among the frames taken by the writer, 0 before
+	cancelled bool     // before the writer took it
+	reply     chan PDU // holds the answer; closed when the session ends without one
 }
-
-const (
-	queued int32 = iota
-	taken
-	cancelled
-)
 
 // proof is a written reply whose arrival is not proven.
 type proof struct {
@@ -97,14 +108,19 @@ func NewSession(conn net.Conn, config SessionConfig) *Session {
 	config.Enquire = cmp.Or(config.Enquire, 10*time.Second)
 	config.WriteTimeout = cmp.Or(config.WriteTimeout, 10*time.Second)
 	config.Log = cmp.Or(config.Log, slog.Default())
-	return &Session{
+	s := &Session{
 		conn: conn, config: config,
 		window:  make(chan struct{}, config.Window),
-		out:     make(chan *frame, 64),
+		wake:    make(chan struct{}, 1),
 		probe:   make(chan struct{}, 1),
 		done:    make(chan struct{}),
 		pending: map[uint32]*call{},
 	}
+	s.room.L = &s.mu
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		s.socket, _ = tcp.SyscallConn() // without one the writer writes everything
+	}
+	return s
 }
 
 // Run moves the session until the link ends or ctx does, and says why. The
@@ -133,6 +149,11 @@ func (s *Session) Close(cause error) {
 	s.cause = cause
 	close(s.done)
 	s.conn.Close()
+	s.room.Broadcast()
+	for _, c := range s.pending {
+		close(c.reply)
+	}
+	clear(s.pending)
 }
 
 // Done is closed when the session has ended.
@@ -152,34 +173,43 @@ func (s *Session) Call(ctx context.Context, p PDU) (PDU, error) {
 			return PDU{}, fmt.Errorf("%w: %w", ErrNotSent, s.cause)
 		}
 	}
-	c := &call{id: p.ID, reply: make(chan PDU, 1)}
-	p.Seq = s.enter(c)
-	defer s.leave(p.Seq)
 	octets, err := Encode(p)
 	if err != nil {
 		return PDU{}, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
-	select {
-	case s.out <- &frame{octets: octets, call: c}:
-	case <-ctx.Done():
-		return PDU{}, fmt.Errorf("%w: %w", ErrNotSent, context.Cause(ctx))
-	case <-s.done:
-		return PDU{}, fmt.Errorf("%w: %w", ErrNotSent, s.cause)
+	c := &call{id: p.ID, reply: make(chan PDU, 1)}
+	alone, err := s.ask(c, octets)
+	if err != nil {
+		return PDU{}, fmt.Errorf("%w: %w", ErrNotSent, err)
+	}
+	if alone {
+		s.push()
 	}
 	select {
-	case answer := <-c.reply:
-		return answered(answer)
+	case answer, ok := <-c.reply:
+		if ok {
+			return answered(answer)
+		}
+		err = s.cause
 	case <-ctx.Done():
 		err = context.Cause(ctx)
-	case <-s.done:
-		err = s.cause
 	}
+	return s.giveUp(c, err)
+}
+
+// giveUp ends a call without an answer, unless it came in the same moment.
+func (s *Session) giveUp(c *call, err error) (PDU, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	select {
-	case answer := <-c.reply: // both at once: the answer counts
-		return answered(answer)
+	case answer, ok := <-c.reply:
+		if ok {
+			return answered(answer)
+		}
 	default:
+		delete(s.pending, c.seq)
 	}
-	if c.state.CompareAndSwap(queued, cancelled) {
+	if c.cancelled = c.index == 0; c.cancelled {
 		return PDU{}, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
 	return PDU{}, fmt.Errorf("%w: %w", ErrUnknown, err)
@@ -192,23 +222,33 @@ func answered(p PDU) (PDU, error) {
 	return p, nil
 }
 
-// enter gives a call its sequence number, 1 to 0x7FFFFFFF, not one in use.
-func (s *Session) enter(c *call) uint32 {
+// ask queues a call under a sequence number, 1 to 0x7FFFFFFF, not one in use. What
+// is alone in the window has nothing to wait for and is the caller's to push.
+func (s *Session) ask(c *call, octets []byte) (alone bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for {
-		s.seq = s.seq%0x7FFFFFFF + 1
-		if _, used := s.pending[s.seq]; !used {
-			s.pending[s.seq] = c
-			return s.seq
-		}
+	if s.cause != nil {
+		return false, s.cause
 	}
+	for c.seq == 0 || s.pending[c.seq] != nil {
+		s.seq = s.seq%0x7FFFFFFF + 1
+		c.seq = s.seq
+	}
+	s.pending[c.seq] = c
+	binary.BigEndian.PutUint32(octets[12:], c.seq)
+	s.queue = append(s.queue, frame{octets: octets, call: c})
+	if alone = len(s.window) <= 1; !alone {
+		s.summon()
+	}
+	return alone, nil
 }
 
-func (s *Session) leave(seq uint32) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.pending, seq)
+// summon wakes the writer.
+func (s *Session) summon() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
 }
 
 // Reply sends a response. It waits for nothing but room in the writer's queue.
@@ -226,12 +266,20 @@ func (s *Session) reply(p PDU, written, proven func()) error {
 	if err != nil {
 		return fmt.Errorf("reply: %w", err)
 	}
-	select {
-	case s.out <- &frame{octets: octets, written: written, proven: proven}:
-		return nil
-	case <-s.done:
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.cause == nil && len(s.queue) >= maxQueued {
+		s.summon()
+		s.room.Wait()
+	}
+	if s.cause != nil {
 		return fmt.Errorf("reply: %w", s.cause)
 	}
+	s.queue = append(s.queue, frame{octets: octets, written: written, proven: proven})
+	if !s.reading {
+		s.summon()
+	}
+	return nil
 }
 
 // Unbind takes leave of the peer and ends the session, answered or not.
@@ -242,11 +290,29 @@ func (s *Session) Unbind(ctx context.Context) {
 	s.Close(ErrUnbound)
 }
 
+// network is what the reader reads. Before it waits for more, the answers to what
+// has come go out together.
+type network struct{ s *Session }
+
+func (n network) Read(b []byte) (int, error) {
+	n.s.setReading(false)
+	n.s.push()
+	read, err := n.s.conn.Read(b)
+	n.s.lastIn.Store(time.Now().UnixNano())
+	n.s.setReading(true)
+	return read, err
+}
+
+func (s *Session) setReading(reading bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reading = reading
+}
+
 func (s *Session) read() error {
-	r := bufio.NewReaderSize(s.conn, 32<<10)
+	r := bufio.NewReaderSize(network{s}, 32<<10)
 	for {
 		octets, err := ReadFrame(r)
-		s.lastIn.Store(time.Now().UnixNano())
 		if err != nil && !errors.Is(err, ErrTooLarge) {
 			return fmt.Errorf("read: %w", err)
 		}
@@ -287,7 +353,7 @@ func (s *Session) refuse(p PDU, err error) {
 func (s *Session) resolve(p PDU, decodeErr error) {
 	s.mu.Lock()
 	c := s.pending[p.Seq]
-	if c == nil || p.ID != c.id|respBit && p.ID != pdu.GenericNACKID || c.state.Load() != taken {
+	if c == nil || p.ID != c.id|respBit && p.ID != pdu.GenericNACKID || c.index == 0 {
 		s.mu.Unlock()
 		s.config.Log.Debug("answer without a question", slog.String("command", p.ID.String()))
 		return
@@ -298,73 +364,112 @@ func (s *Session) resolve(p PDU, decodeErr error) {
 		proven = append(proven, s.proofs[0].proven)
 		s.proofs = s.proofs[1:]
 	}
+	c.reply <- p
 	s.mu.Unlock()
 	if decodeErr != nil {
 		s.config.Log.Warn("answer cannot be read whole", slog.String("command", p.ID.String()), slog.Any("error", decodeErr))
 	}
-	c.reply <- p
 	for _, f := range proven {
 		f()
 	}
 }
 
-// write is the one place that writes. What is queued goes out together.
+// write writes what nobody else did, with the others that are about to speak.
 func (s *Session) write() {
 	for {
-		var batch []*frame
 		select {
-		case f := <-s.out:
-			batch = append(batch, f)
+		case <-s.wake:
 		case <-s.done:
 			return
 		}
-		for len(batch) < cap(s.out) && len(s.out) > 0 {
-			batch = append(batch, <-s.out)
-		}
-		if err := s.flush(batch); err != nil {
+		runtime.Gosched() // a window of callers speaks at once: one write for all
+		if err := s.flush(); err != nil {
 			s.Close(fmt.Errorf("write: %w", err))
 			return
 		}
 	}
 }
 
-func (s *Session) flush(batch []*frame) error {
-	var octets []byte
-	var proofs []proof
-	for _, f := range batch {
+// flush writes what is queued, and waits for the network.
+func (s *Session) flush() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.take()
+	if len(s.octets) > 0 {
+		if err := s.conn.SetWriteDeadline(time.Now().Add(s.config.WriteTimeout)); err != nil {
+			return err
+		}
+		if _, err := s.conn.Write(s.octets); err != nil {
+			return err
+		}
+		if err := s.conn.SetWriteDeadline(time.Time{}); err != nil { // push has none to wait for
+			return err
+		}
+	}
+	s.wrote()
+	return nil
+}
+
+// push writes what is queued if the network takes it at once, and leaves it to the
+// writer otherwise.
+func (s *Session) push() {
+	if s.socket == nil || !s.writing.TryLock() {
+		s.summon()
+		return
+	}
+	defer s.writing.Unlock()
+	if s.take(); len(s.octets) == 0 {
+		return
+	}
+	n := 0
+	_ = s.socket.Write(func(fd uintptr) bool { // an error is the writer's
+		n, _ = syscall.Write(int(fd), s.octets)
+		return true
+	})
+	if s.octets = s.octets[max(n, 0):]; len(s.octets) > 0 {
+		s.summon()
+		return
+	}
+	s.wrote()
+}
+
+// take moves the queue to the octets that are to be written.
+func (s *Session) take() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from := len(s.batch)
+	s.batch = append(s.batch, s.queue...)
+	clear(s.queue)
+	s.queue = s.queue[:0]
+	for _, f := range s.batch[from:] {
+		if f.call != nil && f.call.cancelled {
+			continue
+		}
+		s.taken++
 		if f.call != nil {
-			f.call.index = s.written + 1
-			if !f.call.state.CompareAndSwap(queued, taken) {
-				continue
+			f.call.index = s.taken
+		}
+		if f.proven != nil {
+			s.proofs = append(s.proofs, proof{s.taken, f.proven})
+			select {
+			case s.probe <- struct{}{}:
+			default:
 			}
 		}
-		s.written++
-		octets = append(octets, f.octets...)
-		if f.proven != nil {
-			proofs = append(proofs, proof{s.written, f.proven})
-		}
+		s.octets = append(s.octets, f.octets...)
 	}
-	if err := s.conn.SetWriteDeadline(time.Now().Add(s.config.WriteTimeout)); err != nil {
-		return err
-	}
-	if _, err := s.conn.Write(octets); err != nil {
-		return err
-	}
-	for _, f := range batch {
+	s.room.Broadcast()
+}
+
+// wrote tells those who want to know, when all of the batch is written.
+func (s *Session) wrote() {
+	for _, f := range s.batch {
 		if f.written != nil {
 			f.written()
 		}
 	}
-	if len(proofs) > 0 {
-		s.mu.Lock()
-		s.proofs = append(s.proofs, proofs...)
-		s.mu.Unlock()
-		select {
-		case s.probe <- struct{}{}:
-		default:
-		}
-	}
-	return nil
+	clear(s.batch)
+	s.batch, s.octets = s.batch[:0], s.octets[:0]
 }
 
 // watch asks a peer that says nothing whether it lives, and one that has not

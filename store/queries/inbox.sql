@@ -2,23 +2,33 @@
 -- In the order of the array, which the caller sorted: no two callers deadlock.
 SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(@keys::text[]) AS key;
 
--- name: KeepMessage :batchone
-WITH newest AS (
-    SELECT i.key, i.ordinal, i.confirmed_at, i.kept_at FROM inbox i
-    WHERE i.channel = @channel AND i.hash = @hash ORDER BY i.ordinal DESC LIMIT 1
-), repeated AS (
-    SELECT newest.key FROM newest WHERE newest.confirmed_at IS NULL AND newest.kept_at > @repeats_since::timestamptz OR @unique_key::boolean
+-- name: KeepMessages :many
+-- One statement for a batch, of which no two messages are equal.
+WITH said AS (
+    SELECT generate_subscripts(@hashes::text[], 1) AS place, unnest(@channels::text[]) AS channel, unnest(@hashes::text[]) AS hash, unnest(@unique_keys::boolean[]) AS unique_key,
+        unnest(@senders::text[]) AS sender, unnest(@reply_tos::text[]) AS reply_to, unnest(@texts::text[]) AS text,
+        unnest(@quotes::text[]) AS quotes, unnest(@corrects::boolean[]) AS corrects, unnest(@sent_ats::timestamptz[]) AS sent_at,
+        unnest(@part_groups::text[]) AS part_group, unnest(@part_numbers::integer[]) AS part_number,
+        unnest(@part_totals::integer[]) AS part_total, unnest(@part_codings::integer[]) AS part_coding,
+        unnest(@part_datas::bytea[]) AS part_data
+), placed AS (
+    SELECT said.*, coalesce(newest.key, '') AS newest_key, coalesce(newest.ordinal, 0) + 1 AS ordinal,
+        newest.key IS NOT NULL AND (said.unique_key OR newest.confirmed_at IS NULL AND newest.kept_at > @repeats_since::timestamptz) AS repeat
+    FROM said LEFT JOIN LATERAL (
+        SELECT i.key, i.ordinal, i.confirmed_at, i.kept_at FROM inbox i
+        WHERE i.channel = said.channel AND i.hash = said.hash ORDER BY i.ordinal DESC LIMIT 1
+    ) AS newest ON true
 ), kept AS (
     INSERT INTO inbox (channel, key, hash, ordinal, sender, reply_to, text, quotes, sent_at,
         part_group, part_number, part_total, part_coding, part_data, kept_at, corrects)
-    SELECT @channel, @hash || CASE WHEN @unique_key::boolean THEN '' ELSE '.' || next.ordinal END, @hash, next.ordinal,
-        @sender, @reply_to, @text, @quotes, sqlc.narg(sent_at),
-        sqlc.narg(part_group), @part_number, @part_total, @part_coding, sqlc.narg(part_data), @kept_at, @corrects::boolean
-    FROM (SELECT coalesce((SELECT newest.ordinal FROM newest), 0) + 1 AS ordinal) AS next
-    WHERE NOT EXISTS (SELECT 1 FROM repeated)
-    RETURNING inbox.key
+    SELECT p.channel, p.hash || CASE WHEN p.unique_key THEN '' ELSE '.' || p.ordinal END, p.hash, p.ordinal,
+        p.sender, p.reply_to, p.text, p.quotes, nullif(p.sent_at, '0001-01-01 00:00:00+00'),
+        nullif(p.part_group, ''), p.part_number, p.part_total, p.part_coding, p.part_data, @kept_at, p.corrects
+    FROM placed p WHERE NOT p.repeat ORDER BY p.place
+    RETURNING inbox.channel, inbox.hash, inbox.key
 )
-SELECT kept.key, false AS repeat FROM kept UNION ALL SELECT repeated.key, true FROM repeated;
+SELECT kept.channel, kept.hash, kept.key, false AS repeat FROM kept
+UNION ALL SELECT p.channel, p.hash, p.newest_key, true FROM placed p WHERE p.repeat;
 
 -- name: SetCursor :exec
 INSERT INTO cursors (channel, cursor, sent_at) VALUES (@channel, @cursor, @sent_at)

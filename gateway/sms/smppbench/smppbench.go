@@ -37,56 +37,69 @@ var Windows = []int{1, 10, 100}
 
 const ours, theirs = "+4930555100", "+4915550001"
 
+// turns is how often codec and session take turns, so that what the machine does
+// besides hits both.
+const turns = 4
+
+// path is one way of an operation, over a connection's two ends.
+type path struct {
+	name string
+	run  func(ctx context.Context, a, b net.Conn, window int) ([]time.Duration, error)
+}
+
 // Run measures every path for a while each. What comes in goes to the inbox in the
 // last one; its rows stay there.
 func Run(ctx context.Context, inbox gateway.Inbox, each time.Duration) ([]Row, error) {
 	var rows []Row
 	for _, window := range Windows {
-		for _, path := range []struct {
-			name string
-			run  func(context.Context, net.Conn, net.Conn, int) ([]time.Duration, error)
-		}{
-			{"submit, codec", func(ctx context.Context, a, b net.Conn, window int) ([]time.Duration, error) {
-				return codec(ctx, a, b, window, pdu.SubmitSMID)
-			}},
-			{"submit, session", submitSession},
-			{"deliver, codec", func(ctx context.Context, a, b net.Conn, window int) ([]time.Duration, error) {
-				return codec(ctx, a, b, window, pdu.DeliverSMID)
-			}},
-			{"deliver, session", deliverSession},
+		for _, paths := range [][]path{
+			{{"submit, codec", codec(pdu.SubmitSMID)}, {"submit, session", submitSession}},
+			{{"deliver, codec", codec(pdu.DeliverSMID)}, {"deliver, session", deliverSession}},
+			{{"deliver, inbox", func(ctx context.Context, _, _ net.Conn, window int) ([]time.Duration, error) {
+				return deliverInbox(ctx, inbox, window)
+			}}},
 		} {
-			a, b, err := pair(ctx)
-			if err != nil {
-				return rows, err
+			took := make([][]time.Duration, len(paths))
+			for range turns {
+				for i, p := range paths {
+					some, err := p.turn(ctx, window, each/turns)
+					if err != nil {
+						return rows, fmt.Errorf("%s at window %d: %w", p.name, window, err)
+					}
+					took[i] = append(took[i], some...)
+				}
 			}
-			row, err := measure(ctx, path.name, window, each, func(ctx context.Context) ([]time.Duration, error) { return path.run(ctx, a, b, window) })
-			_ = errors.Join(a.Close(), b.Close())
-			if err != nil {
-				return rows, err
+			for i, p := range paths {
+				row, err := summary(p.name, window, each, took[i])
+				if err != nil {
+					return rows, err
+				}
+				rows = append(rows, row)
 			}
-			rows = append(rows, row)
 		}
-		row, err := measure(ctx, "deliver, inbox", window, each, func(ctx context.Context) ([]time.Duration, error) {
-			return deliverInbox(ctx, inbox, window)
-		})
-		if err != nil {
-			return rows, err
-		}
-		rows = append(rows, row)
 	}
 	return rows, nil
 }
 
-func measure(ctx context.Context, path string, window int, each time.Duration, run func(context.Context) ([]time.Duration, error)) (Row, error) {
+func (p path) turn(ctx context.Context, window int, each time.Duration) ([]time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, each)
 	defer cancel()
-	took, err := run(ctx)
-	if err != nil || len(took) == 0 {
-		return Row{}, fmt.Errorf("%s at window %d: %d answers: %w", path, window, len(took), err)
+	a, b, err := pair(ctx)
+	if err != nil {
+		return nil, err
+	}
+	took, err := p.run(ctx, a, b, window)
+	_ = errors.Join(a.Close(), b.Close())
+	return took, err
+}
+
+func summary(name string, window int, each time.Duration, took []time.Duration) (Row, error) {
+	if len(took) == 0 {
+		return Row{}, fmt.Errorf("%s at window %d: no answers", name, window)
 	}
 	slices.Sort(took)
 	ms := func(q float64) float64 { return took[int(q*float64(len(took)-1))].Seconds() * 1000 }
-	return Row{Path: path, Window: window, PerSecond: float64(len(took)) / each.Seconds(), P50: ms(0.5), P99: ms(0.99)}, nil
+	return Row{Path: name, Window: window, PerSecond: float64(len(took)) / each.Seconds(), P50: ms(0.5), P99: ms(0.99)}, nil
 }
 
 // pair is a connection over the loopback.
@@ -112,13 +125,15 @@ func message(id pdu.ID, n int) (sms.PDU, error) {
 }
 
 // codec is both ends without a session.
-func codec(ctx context.Context, a, b net.Conn, window int, id pdu.ID) ([]time.Duration, error) {
-	var answering sync.WaitGroup
-	answering.Go(func() { respond(b) })
-	took, err := drive(ctx, a, window, id)
-	_ = a.Close()
-	answering.Wait()
-	return took, err
+func codec(id pdu.ID) func(context.Context, net.Conn, net.Conn, int) ([]time.Duration, error) {
+	return func(ctx context.Context, a, b net.Conn, window int) ([]time.Duration, error) {
+		var answering sync.WaitGroup
+		answering.Go(func() { respond(b) })
+		took, err := drive(ctx, a, window, id)
+		_ = a.Close()
+		answering.Wait()
+		return took, err
+	}
 }
 
 // respond answers every request until the connection ends.

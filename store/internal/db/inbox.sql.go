@@ -138,6 +138,103 @@ func (q *Queries) Inbound(ctx context.Context, key string) (InboundRow, error) {
 	return i, err
 }
 
+const keepMessages = `-- name: KeepMessages :many
+WITH said AS (
+    SELECT generate_subscripts($1::text[], 1) AS place, unnest($2::text[]) AS channel, unnest($1::text[]) AS hash, unnest($3::boolean[]) AS unique_key,
+        unnest($4::text[]) AS sender, unnest($5::text[]) AS reply_to, unnest($6::text[]) AS text,
+        unnest($7::text[]) AS quotes, unnest($8::boolean[]) AS corrects, unnest($9::timestamptz[]) AS sent_at,
+        unnest($10::text[]) AS part_group, unnest($11::integer[]) AS part_number,
+        unnest($12::integer[]) AS part_total, unnest($13::integer[]) AS part_coding,
+        unnest($14::bytea[]) AS part_data
+), placed AS (
+    SELECT said.place, said.channel, said.hash, said.unique_key, said.sender, said.reply_to, said.text, said.quotes, said.corrects, said.sent_at, said.part_group, said.part_number, said.part_total, said.part_coding, said.part_data, coalesce(newest.key, '') AS newest_key, coalesce(newest.ordinal, 0) + 1 AS ordinal,
+        newest.key IS NOT NULL AND (said.unique_key OR newest.confirmed_at IS NULL AND newest.kept_at > $15::timestamptz) AS repeat
+    FROM said LEFT JOIN LATERAL (
+        SELECT i.key, i.ordinal, i.confirmed_at, i.kept_at FROM inbox i
+        WHERE i.channel = said.channel AND i.hash = said.hash ORDER BY i.ordinal DESC LIMIT 1
+    ) AS newest ON true
+), kept AS (
+    INSERT INTO inbox (channel, key, hash, ordinal, sender, reply_to, text, quotes, sent_at,
+        part_group, part_number, part_total, part_coding, part_data, kept_at, corrects)
+    SELECT p.channel, p.hash || CASE WHEN p.unique_key THEN '' ELSE '.' || p.ordinal END, p.hash, p.ordinal,
+        p.sender, p.reply_to, p.text, p.quotes, nullif(p.sent_at, '0001-01-01 00:00:00+00'),
+        nullif(p.part_group, ''), p.part_number, p.part_total, p.part_coding, p.part_data, $16, p.corrects
+    FROM placed p WHERE NOT p.repeat ORDER BY p.place
+    RETURNING inbox.channel, inbox.hash, inbox.key
+)
+SELECT kept.channel, kept.hash, kept.key, false AS repeat FROM kept
+UNION ALL SELECT p.channel, p.hash, p.newest_key, true FROM placed p WHERE p.repeat
+`
+
+type KeepMessagesParams struct {
+	Hashes       []string
+	Channels     []string
+	UniqueKeys   []bool
+	Senders      []string
+	ReplyTos     []string
+	Texts        []string
+	Quotes       []string
+	Corrects     []bool
+	SentAts      []time.Time
+	PartGroups   []string
+	PartNumbers  []int
+	PartTotals   []int
+	PartCodings  []int
+	PartDatas    [][]byte
+	RepeatsSince time.Time
+	KeptAt       time.Time
+}
+
+type KeepMessagesRow struct {
+	Channel string
+	Hash    string
+	Key     string
+	Repeat  bool
+}
+
+// One statement for a batch, of which no two messages are equal.
+func (q *Queries) KeepMessages(ctx context.Context, arg KeepMessagesParams) ([]KeepMessagesRow, error) {
+	rows, err := q.db.Query(ctx, keepMessages,
+		arg.Hashes,
+		arg.Channels,
+		arg.UniqueKeys,
+		arg.Senders,
+		arg.ReplyTos,
+		arg.Texts,
+		arg.Quotes,
+		arg.Corrects,
+		arg.SentAts,
+		arg.PartGroups,
+		arg.PartNumbers,
+		arg.PartTotals,
+		arg.PartCodings,
+		arg.PartDatas,
+		arg.RepeatsSince,
+		arg.KeptAt,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []KeepMessagesRow
+	for rows.Next() {
+		var i KeepMessagesRow
+		if err := rows.Scan(
+			&i.Channel,
+			&i.Hash,
+			&i.Key,
+			&i.Repeat,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockConversations = `-- name: LockConversations :many
 INSERT INTO conversations (person) SELECT p FROM unnest($1::text[]) AS p ORDER BY p
 ON CONFLICT (person) DO UPDATE SET person = excluded.person
