@@ -116,7 +116,12 @@ func pair(ctx context.Context) (a, b net.Conn, err error) {
 	return a, b, err
 }
 
-func message(id pdu.ID, n int) (sms.PDU, error) {
+// serial makes every message another one: an equal message may be a repeat, which
+// costs the inbox less.
+var serial atomic.Int64
+
+func message(id pdu.ID) (sms.PDU, error) {
+	n := serial.Add(1)
 	m := sms.ShortMessage{Source: sms.NumberAddress(ours), Dest: sms.NumberAddress(theirs), Body: fmt.Appendf(nil, "#%d Printer on fire", n)}
 	if id == pdu.DeliverSMID {
 		m.Source, m.Dest = sms.NumberAddress(fmt.Sprintf("+491555%07d", n%1000)), m.Source
@@ -171,13 +176,11 @@ func send(w io.Writer, p sms.PDU) error {
 func drive(ctx context.Context, conn net.Conn, window int, id pdu.ID) (took []time.Duration, err error) {
 	r, w := bufio.NewReaderSize(conn, 32<<10), bufio.NewWriterSize(conn, 32<<10)
 	sent := make([]time.Time, window)
-	next := 0
 	ask := func(slot int) error {
-		p, err := message(id, next)
+		p, err := message(id)
 		if err != nil {
 			return err
 		}
-		next++
 		p.Seq, sent[slot] = uint32(slot+1), time.Now()
 		return send(w, p)
 	}
@@ -224,11 +227,10 @@ func submitSession(ctx context.Context, a, b net.Conn, window int) ([]time.Durat
 	took := make([][]time.Duration, window)
 	errs := make([]error, window)
 	var calls sync.WaitGroup
-	var next atomic.Int64
 	for i := range window {
 		calls.Go(func() {
 			for ctx.Err() == nil {
-				p, err := message(pdu.SubmitSMID, int(next.Add(1)))
+				p, err := message(pdu.SubmitSMID)
 				began := time.Now()
 				if err == nil {
 					_, err = s.Call(context.WithoutCancel(ctx), p)
