@@ -118,39 +118,8 @@ func unauthorized(detail string) *Problem {
 	return p
 }
 
-// refusals words what the rules forbid. Held marks the ones whose person is the
-// ticket's holder.
-var refusals = map[ticket.Message]struct {
-	Title, Detail string
-	Held          bool
-}{
-	ticket.Changed:      {"The ticket has changed", "This is not the version that If-Match names. Read the ticket again.", false},
-	"take_lost":         {"Somebody else was faster", "{who} took this ticket first.", true},
-	"owned":             {"Somebody else has this ticket", "{who} has this ticket.", true},
-	"take_limit":        {"You hold as many tickets as one may", "Close or give back one first.", false},
-	"take_again":        {"The ticket is yours already", "You have this ticket already.", true},
-	"decline_ok":        {"The ticket was not offered to you", "There is nothing to decline.", false},
-	"take_closed":       {"The ticket is over", "This ticket is solved or closed.", true},
-	"take_withdrawn":    {"The ticket was withdrawn", "Whoever asked has withdrawn this ticket.", false},
-	"release_not_yours": {"The ticket is not yours", "{who} has this ticket; only the holder can give it back.", true},
-	"done_already":      {"The ticket is over", "This ticket is solved or closed already.", true},
-	"done_not_taken":    {"Nobody has taken this ticket", "Claim the ticket first.", false},
-	"ask_not_taken":     {"Nobody has taken this ticket", "Claim the ticket first.", false},
-	"open_already":      {"The ticket is open", "This ticket is open and waits for somebody.", false},
-	"req_too_late":      {"Too late for this ticket", "This ticket is closed. Submit a new one.", true},
-	"undo_none":         {"Nothing to undo", "There is nothing of yours here that can still be undone.", false},
-	"undo_moved":        {"The ticket has moved on", "{who} has done something to this ticket since.", false},
-	"manager_only":      {"Only a manager may do this", "Only a manager may do this.", false},
-	"takeover_urgent":   {"Not by text message", "An urgent ticket cannot be taken over by text message.", false},
-	"req_agents_only":   {"Only agents may do this", "Only people who work on tickets may do this.", false},
-	"req_not_yours":     {"Not your ticket", "Only whoever asked for help may do this.", false},
-}
-
 func refused(r *ticket.Refusal) *Problem {
-	words, ok := refusals[r.Message]
-	if !ok {
-		words.Title, words.Detail = "Not possible now", "The ticket's rules do not allow this now."
-	}
+	words := desk.Explain(r)
 	status := http.StatusConflict
 	switch {
 	case r.Forbidden():
@@ -158,11 +127,7 @@ func refused(r *ticket.Refusal) *Problem {
 	case r.Message == ticket.Changed:
 		status = http.StatusPreconditionFailed
 	}
-	who := r.Who.Name
-	if who == "" {
-		who = "Somebody else"
-	}
-	p := named(string(r.Message), status, words.Title, strings.ReplaceAll(words.Detail, "{who}", who))
+	p := named(string(r.Message), status, words.Title, words.Detail)
 	if status != http.StatusConflict {
 		return p
 	}

@@ -108,7 +108,7 @@ func (d *Desk) OnCall(ctx context.Context) (OnCallView, error) {
 // Board is everything that the board shows.
 func (d *Desk) Board(ctx context.Context) (Board, error) {
 	b := Board{At: d.Clock.Now(), Names: map[string]string{}}
-	waiting, err := d.Store.Waiting(ctx, 100)
+	waiting, err := d.Store.Queue(ctx, 100)
 	if err != nil {
 		return b, outside(err)
 	}
@@ -131,6 +131,10 @@ func (d *Desk) Board(ctx context.Context) (Board, error) {
 	if b.OnCall, err = d.OnCall(ctx); err != nil {
 		return b, err
 	}
+	if b.Estimate, err = d.estimate(ctx, len(waiting)+1, b.Agents); err != nil {
+		return b, err
+	}
+	b.Closed, b.Opens = d.closed(b.At)
 	events, err := d.Store.RecentEvents(ctx, recentOnBoard)
 	if err != nil {
 		return b, outside(err)
@@ -235,4 +239,13 @@ func (w *watchers) tell(c Change) {
 		default:
 		}
 	}
+}
+
+// closed tells whether tickets that keep office hours have to wait for them, and
+// until when.
+func (d *Desk) closed(now time.Time) (closed bool, opens time.Time) {
+	if !d.Policy.For(ticket.P3).Office || d.Policy.Office().Open(now) {
+		return false, time.Time{}
+	}
+	return true, d.Policy.After(true, now, 0)
 }

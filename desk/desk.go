@@ -33,6 +33,7 @@ type Config struct {
 	Org       string         // the organisation's name, told to strangers
 	Own       []string       // the desk's own addresses: numbers in E.164, bare JID
 	Room      string         // bare JID of the team's room; empty for none
+	Wait      WaitMethod     // guesses waits; SamePlace when it is zero
 	// Join decodes the parts of a concatenated message.
 	Join func([]gateway.Part) (string, error)
 }
@@ -42,6 +43,9 @@ type Desk struct {
 	Config
 	words   *activities.Notices
 	tickets *activities.Tickets
+
+	estimator estimator
+	charts    charts
 
 	openings chan ticket.Opening
 	asked    chan string // who wants a link to sign in with

@@ -98,6 +98,7 @@ func (d *Desk) startOpenings(ctx context.Context) error {
 			return ctx.Err()
 		case o := <-d.openings:
 			d.start(ctx, o)
+			d.promise(ctx, o.Number)
 		}
 	}
 }

@@ -129,6 +129,11 @@ type Board struct {
 	OnCall   OnCallView
 	Gateways []GatewayView
 	Recent   []RecentEvent // the last events of all tickets, newest first
+	// Estimate is that of a ticket that would come in now.
+	Estimate Estimate
+	// Closed says that it is outside office hours; Opens is when they begin.
+	Closed bool
+	Opens  time.Time
 	// Names maps the ids in OnCall to names.
 	Names map[string]string
 }

@@ -98,6 +98,15 @@ type Person struct {
 	LastAsked      *time.Time
 }
 
+type Promise struct {
+	Ticket int
+	At     time.Time
+	Place  int
+	Method string
+	Low    *int
+	High   *int
+}
+
 type Rota struct {
 	Grp      string
 	Name     string

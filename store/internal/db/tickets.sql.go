@@ -293,16 +293,16 @@ func (q *Queries) LockPerson(ctx context.Context, id string) error {
 
 const mentionable = `-- name: Mentionable :many
 WITH meant AS (
-    (SELECT 1 AS kind, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.search , row_number() OVER (ORDER BY t.number) AS place FROM tickets t
+    (SELECT 1 AS kind, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.link, t.search , row_number() OVER (ORDER BY t.number) AS place FROM tickets t
         WHERE $1::boolean AND t.assignee = $2::text AND t.status IN ('assigned', 'pending'))
     UNION ALL
-    (SELECT 2, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.search, row_number() OVER (ORDER BY t.priority, t.created_at, t.number) FROM tickets t
+    (SELECT 2, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.link, t.search, row_number() OVER (ORDER BY t.priority, t.created_at, t.number) FROM tickets t
         WHERE $1 AND t.status = 'new' ORDER BY t.priority, t.created_at, t.number LIMIT $3)
     UNION ALL
-    (SELECT 3, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.search, row_number() OVER (ORDER BY t.number DESC) FROM tickets t
+    (SELECT 3, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.link, t.search, row_number() OVER (ORDER BY t.number DESC) FROM tickets t
         WHERE t.requester = $2 ORDER BY t.number DESC LIMIT $4)
     UNION ALL
-    (SELECT 4, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.search, t.number FROM tickets t WHERE t.number = ANY ($5::integer[]))
+    (SELECT 4, t.number, t.version, t.status, t.priority, t.requester, t.assignee, t.created_at, t.doc, t.opening, t.commands, t.link, t.search, t.number FROM tickets t WHERE t.number = ANY ($5::integer[]))
 )
 SELECT kind::integer, number, status,
     (doc->>'subject')::text AS subject, coalesce(doc->>'waits', '')::text AS waits,

