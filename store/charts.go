@@ -65,11 +65,15 @@ var chartQueries = []chartQuery{
 	}},
 	{"resolve", func(ctx context.Context, q *db.Queries, f ChartFilter, _ time.Time) ([]ChartRow, error) {
 		rows, err := q.ResolveTimes(ctx, db.ResolveTimesParams{Since: f.Since, Unit: f.Unit, Zone: f.Zone, Priority: string(f.Priority)})
-		return chartRows(rows, err, func(r db.ResolveTimesRow) ChartRow { return dayRow(r.Day, r.P50, r.P90, count(r.Count), count(r.Within)) })
+		return chartRows(rows, err, func(r db.ResolveTimesRow) ChartRow {
+			return dayRow(r.Day, r.P50, r.P90, count(r.Count), count(r.Within))
+		})
 	}},
 	{"escalations", func(ctx context.Context, q *db.Queries, f ChartFilter, _ time.Time) ([]ChartRow, error) {
 		rows, err := q.Escalations(ctx, db.EscalationsParams{Since: f.Since, Unit: f.Unit, Zone: f.Zone, Priority: string(f.Priority)})
-		return chartRows(rows, err, func(r db.EscalationsRow) ChartRow { return dayRow(r.Day, count(r.First), count(r.Second), count(r.Later)) })
+		return chartRows(rows, err, func(r db.EscalationsRow) ChartRow {
+			return dayRow(r.Day, count(r.First), count(r.Second), count(r.Later))
+		})
 	}},
 	{"nights", func(ctx context.Context, q *db.Queries, f ChartFilter, _ time.Time) ([]ChartRow, error) {
 		rows, err := q.NightPages(ctx, db.NightPagesParams{Since: f.Since, Unit: f.Unit, Zone: f.Zone, Priority: string(f.Priority)})
@@ -90,7 +94,7 @@ var chartQueries = []chartQuery{
 	{"queue", func(ctx context.Context, q *db.Queries, f ChartFilter, now time.Time) ([]ChartRow, error) {
 		rows, err := q.QueueByHour(ctx, db.QueueByHourParams{Since: f.Since, Now: now, Zone: f.Zone, Priority: string(f.Priority)})
 		return chartRows(rows, err, func(r db.QueueByHourRow) ChartRow {
-			return ChartRow{fmt.Sprintf("%s %02d:00", time.Weekday(r.Weekday%7).String()[:3], r.Hour), []float64{r.Waiting, r.Oldest}}
+			return ChartRow{fmt.Sprintf("%s %02d:00", time.Weekday(r.Weekday % 7).String()[:3], r.Hour), []float64{r.Waiting, r.Oldest}}
 		})
 	}},
 	{"promises", func(ctx context.Context, q *db.Queries, f ChartFilter, _ time.Time) ([]ChartRow, error) {

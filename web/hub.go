@@ -1,11 +1,11 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -21,10 +21,12 @@ const (
 	sendLimit = 10 * time.Second // for a reader that does not read
 )
 
-// hub watches the desk once for all who look, and only while somebody does.
+// hub watches the desk once for all who look, and only while somebody does. Whoever
+// looks at the same thing gets the same picture, which is drawn once.
 type hub struct {
-	watch  func(context.Context) <-chan desk.Change
-	render func(context.Context) ([]byte, error)
+	watch func(context.Context) <-chan desk.Change
+	// render draws pictures of these topics; what cannot be drawn is missing.
+	render func(ctx context.Context, topics []string) map[string][]byte
 
 	mu  sync.Mutex
 	now *round
@@ -33,7 +35,7 @@ type hub struct {
 // round is one stretch of time in which somebody looks. mu of the hub guards
 // looking.
 type round struct {
-	looking map[chan []byte]bool
+	looking map[chan []byte]string // at which topic
 	stop    context.CancelFunc
 	joined  chan struct{} // somebody has come who needs a picture
 	ended   chan struct{}
@@ -42,16 +44,16 @@ type round struct {
 // join returns a channel of pictures, of which only the newest is kept for a slow
 // reader, and what to call when the reader leaves. The last to leave waits until
 // the watch has ended.
-func (h *hub) join(ctx context.Context) (pictures <-chan []byte, leave func()) {
+func (h *hub) join(ctx context.Context, topic string) (pictures <-chan []byte, leave func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.now == nil {
 		watching, stop := context.WithCancel(context.WithoutCancel(ctx))
-		h.now = &round{looking: map[chan []byte]bool{}, stop: stop, joined: make(chan struct{}, 1), ended: make(chan struct{})}
+		h.now = &round{looking: map[chan []byte]string{}, stop: stop, joined: make(chan struct{}, 1), ended: make(chan struct{})}
 		go h.run(watching, h.now)
 	}
 	r, mine := h.now, make(chan []byte, 1)
-	r.looking[mine] = true
+	r.looking[mine] = topic
 	select {
 	case r.joined <- struct{}{}:
 	default:
@@ -73,7 +75,7 @@ func (h *hub) leave(r *round, mine chan []byte) {
 	}
 }
 
-// run draws a picture soon after each change, and at every heartbeat.
+// run draws pictures soon after each change, and at every heartbeat.
 func (h *hub) run(ctx context.Context, r *round) {
 	defer close(r.ended)
 	changes := h.watch(ctx)
@@ -105,16 +107,16 @@ func (h *hub) run(ctx context.Context, r *round) {
 	}
 }
 
-// draw sends nothing when the desk cannot be read: the page then says how old it
-// is.
+// draw sends nothing of what cannot be read: the page then says how old it is.
 func (h *hub) draw(ctx context.Context, r *round) {
-	picture, err := h.render(ctx)
-	if err != nil {
-		return
-	}
+	pictures := h.render(ctx, h.topics(r))
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for c := range r.looking {
+	for c, topic := range r.looking {
+		picture, ok := pictures[topic]
+		if !ok {
+			continue
+		}
 		select {
 		case <-c:
 		default:
@@ -123,49 +125,126 @@ func (h *hub) draw(ctx context.Context, r *round) {
 	}
 }
 
-// frame renders the board's parts as the events that the page swaps in.
-func (p *pages) frame(ctx context.Context) ([]byte, error) {
-	b, err := p.desk.Board(ctx)
-	if err != nil {
-		p.log.WarnContext(ctx, "board not read", slog.Any("error", err))
-		return nil, err
+func (h *hub) topics(r *round) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen := map[string]bool{}
+	var topics []string
+	for _, topic := range r.looking {
+		if !seen[topic] {
+			seen[topic] = true
+			topics = append(topics, topic)
+		}
 	}
-	view := p.viewer.view(b)
-	var out bytes.Buffer
-	for _, name := range []string{"headline", "board"} {
+	return topics
+}
+
+// boardTopics are the pages that show the board, with the templates of their parts.
+var boardTopics = map[string][]string{"": {"headline", "board", "side"}, "wall": {"wall"}}
+
+// ticketTopic is one ticket, whose picture is its version.
+const ticketTopic = "ticket/"
+
+func (p *pages) render(ctx context.Context, topics []string) map[string][]byte {
+	pictures := map[string][]byte{}
+	var view *board
+	var numbers []int
+	for _, topic := range topics {
+		if number, ok := strings.CutPrefix(topic, ticketTopic); ok {
+			n, _ := strconv.Atoi(number) // written by us
+			numbers = append(numbers, n)
+			continue
+		}
+		if topic == "people" {
+			if v, err := p.desk.Roster(ctx); err != nil {
+				p.log.WarnContext(ctx, "people not read", slog.Any("error", err))
+			} else {
+				p.frame(ctx, pictures, topic, []string{"people"}, v.At, p.viewer.people(v))
+			}
+			continue
+		}
+		if view == nil {
+			b, err := p.desk.Board(ctx)
+			if err != nil {
+				p.log.WarnContext(ctx, "board not read", slog.Any("error", err))
+				continue
+			}
+			view = new(p.viewer.view(b))
+		}
+		p.frame(ctx, pictures, topic, boardTopics[topic], time.UnixMilli(view.Now), *view)
+	}
+	if len(numbers) > 0 {
+		versions, err := p.desk.Versions(ctx, numbers)
+		if err != nil {
+			p.log.WarnContext(ctx, "tickets not read", slog.Any("error", err))
+		}
+		for n, version := range versions {
+			pictures[ticketTopic+strconv.Itoa(n)] = []byte(strconv.Itoa(version))
+		}
+	}
+	return pictures
+}
+
+// frame renders parts of a page as the events that the page swaps in.
+func (p *pages) frame(ctx context.Context, pictures map[string][]byte, topic string, parts []string, at time.Time, view any) {
+	var out strings.Builder
+	for _, name := range parts {
 		var part strings.Builder
 		if err := templates.ExecuteTemplate(&part, name, view); err != nil {
-			p.log.ErrorContext(ctx, "board not rendered", slog.Any("error", err))
-			return nil, err
+			p.log.ErrorContext(ctx, "page not rendered", slog.String("page", name), slog.Any("error", err))
+			return
 		}
-		fmt.Fprintf(&out, "id: %d\nevent: %s\n", b.At.UnixMilli(), name)
+		fmt.Fprintf(&out, "id: %d\nevent: %s\n", at.UnixMilli(), name)
 		text := strings.ReplaceAll(strings.TrimSpace(part.String()), "\r", " ") // ends a line in a stream of events
 		for line := range strings.SplitSeq(text, "\n") {
 			out.WriteString("data: " + line + "\n")
 		}
 		out.WriteString("\n")
 	}
-	return out.Bytes(), nil
+	pictures[topic] = []byte(out.String())
 }
 
-// events is the live stream. Every event is the whole picture, so a reader who
-// comes back has missed nothing and Last-Event-ID needs no answer.
+// events is the live stream of the board, the wall and the people. Every event is the
+// whole picture, so a reader who comes back has missed nothing and Last-Event-ID needs
+// no answer.
 func (p *pages) events(w http.ResponseWriter, r *http.Request) {
+	topic := r.FormValue("for")
+	if _, ok := boardTopics[topic]; !ok && topic != "people" {
+		http.NotFound(w, r)
+		return
+	}
+	p.stream(w, r, topic, func(picture []byte) []byte { return picture })
+}
+
+// ticketEvents says that a ticket has changed since the reader's page was made, or
+// that it has not.
+func (p *pages) ticketEvents(w http.ResponseWriter, r *http.Request, number int) {
+	shown := r.FormValue("v")
+	p.stream(w, r, ticketTopic+strconv.Itoa(number), func(version []byte) []byte {
+		if string(version) == shown {
+			return fmt.Appendf(nil, "event: beat\ndata: %s\n\n", version)
+		}
+		shown = string(version)
+		return fmt.Appendf(nil, "event: beat\ndata: %[1]s\n\nevent: changed\ndata: %[1]s\n\n", version)
+	})
+}
+
+func (p *pages) stream(w http.ResponseWriter, r *http.Request, topic string, event func(picture []byte) []byte) {
 	control := http.NewResponseController(w)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
-	send := func(picture []byte) error {
+	send := func(event []byte) error {
 		if err := control.SetWriteDeadline(time.Now().Add(sendLimit)); err != nil {
 			return err
 		}
-		if _, err := w.Write(picture); err != nil {
+		if _, err := w.Write(event); err != nil {
 			return err
 		}
 		return control.Flush()
 	}
-	pictures, leave := p.hub.join(r.Context())
+	pictures, leave := p.hub.join(r.Context(), topic)
 	defer leave()
 	if send([]byte("retry: 1000\n\n")) != nil {
 		return
@@ -177,7 +256,7 @@ func (p *pages) events(w http.ResponseWriter, r *http.Request) {
 		case <-p.done:
 			return
 		case picture := <-pictures:
-			if send(picture) != nil {
+			if send(event(picture)) != nil {
 				return
 			}
 		}

@@ -15,7 +15,10 @@ import (
 // the page. It names nobody who asked for help.
 type board struct {
 	At          moment
+	Now         int64 // the same in Unix milliseconds
 	Headline    headline
+	Wait        string  // how long a new request takes, in words
+	Closed      *moment // when the desk opens, while it is closed
 	NextCall    *moment
 	Waiting     []waiting
 	People      []person
@@ -24,6 +27,24 @@ type board struct {
 	OnCallUntil *moment
 	Gateways    []gateway
 	Recent      []recent
+	Wall        wall
+}
+
+// wall is what only the wall shows. A level is empty, warn or alarm.
+type wall struct {
+	WaitingLevel, OldestLevel, CallLevel string
+	Oldest, OldestWords                  string
+	OnHold                               int
+	Call                                 *countdown
+	Recent                               []recent
+	Clock                                string
+	East                                 int // seconds of the zone
+}
+
+// countdown is a time that a script counts down to; without one it is a time.
+type countdown struct {
+	Milli int64
+	Text  string
 }
 
 type headline struct {
@@ -32,13 +53,7 @@ type headline struct {
 	Free           []string // names
 }
 
-type ref struct {
-	Number int
-	URL    string
-}
-
 type waiting struct {
-	Ref           ref
 	Number        int
 	Priority      ticket.Priority
 	PriorityWords string
@@ -62,7 +77,6 @@ type call struct {
 }
 
 type working struct {
-	Ref           ref
 	Number        int
 	Priority      ticket.Priority
 	PriorityWords string
@@ -74,11 +88,12 @@ type working struct {
 }
 
 type person struct {
-	Name, Channel string
-	State         string // free, working, away, busy
-	On            []ref
-	Since         *moment
-	Note          string
+	Name, Initials string
+	Channel        string
+	State          string // free, working, away, busy
+	On             []int
+	Since          *moment
+	Note           string
 }
 
 type gateway struct {
@@ -89,9 +104,9 @@ type gateway struct {
 }
 
 type recent struct {
-	Ref   ref
-	At    *moment
-	Words string
+	Number int
+	At     *moment
+	Words  string
 }
 
 // moment is a time for people and for machines.
@@ -106,10 +121,14 @@ type viewer struct {
 const (
 	shownSubject = 120 // characters
 	shownRecent  = 8
+	wallRecent   = 5
 )
 
 func (v viewer) view(b desk.Board) board {
-	out := board{At: v.when(b.At, b.At), OnCallUntil: v.at(b.OnCall.Until, b.At)}
+	out := board{At: v.when(b.At, b.At), Now: b.At.UnixMilli(), OnCallUntil: v.at(b.OnCall.Until, b.At), Wait: waitWords(b.Estimate)}
+	if b.Closed {
+		out.Closed = v.at(b.Opens, b.At)
+	}
 	staff := map[string]bool{}
 	for _, a := range b.Agents {
 		staff[a.ID] = true
@@ -120,7 +139,7 @@ func (v viewer) view(b desk.Board) board {
 		claimed[t.Number] = t.ClaimedAt
 		out.Working = append(out.Working, v.working(t, b.At))
 	}
-	oldest := b.At
+	oldest, next := b.At, time.Time{}
 	for _, t := range b.Waiting {
 		w := v.waiting(t, b.At)
 		out.Waiting = append(out.Waiting, w)
@@ -132,8 +151,8 @@ func (v viewer) view(b desk.Board) board {
 		} else {
 			out.Headline.Others++
 		}
-		if at := alarmAt(t, ticket.StepAlarm); !at.IsZero() && (out.NextCall == nil || v.at(at, b.At).ISO < out.NextCall.ISO) {
-			out.NextCall = v.at(at, b.At)
+		if at := alarmAt(t, ticket.StepAlarm); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next, out.NextCall = at, v.at(at, b.At)
 		}
 	}
 	if len(b.Waiting) > 0 {
@@ -161,14 +180,56 @@ func (v viewer) view(b desk.Board) board {
 			who = "the requester"
 		}
 		if words := deed(kind, who); words != "" && len(out.Recent) < shownRecent {
-			out.Recent = append(out.Recent, recent{v.ref(e.Number), v.at(e.Line.At, b.At), words})
+			out.Recent = append(out.Recent, recent{e.Number, v.at(e.Line.At, b.At), words})
 		}
 	}
+	out.Wall = v.wall(b, out, oldest, next)
 	return out
 }
 
+func (v viewer) wall(b desk.Board, view board, oldest, next time.Time) wall {
+	_, east := b.At.In(v.zone).Zone()
+	w := wall{Clock: b.At.In(v.zone).Format("15:04:05"), East: east, Recent: view.Recent[:min(len(view.Recent), wallRecent)]}
+	if view.Headline.Urgent > 0 {
+		w.WaitingLevel = "alarm"
+	}
+	for _, t := range b.Working {
+		if t.Status == ticket.Pending {
+			w.OnHold++
+		}
+	}
+	if len(b.Waiting) > 0 {
+		w.Oldest = brief(b.At.Sub(oldest))
+	}
+	for _, t := range b.Waiting { // the target makes the colour, and the words beside it
+		switch late := !t.RespondBy.IsZero() && !b.At.Before(t.RespondBy); {
+		case late:
+			w.OldestLevel, w.OldestWords = "alarm", "past its target"
+		case w.OldestLevel == "" && !t.RespondBy.IsZero() && b.At.Sub(t.CreatedAt) > t.RespondBy.Sub(b.At):
+			w.OldestLevel, w.OldestWords = "warn", "past half of its target"
+		}
+	}
+	if !next.IsZero() {
+		w.Call = v.countdown(next, b.At)
+		if next.Sub(b.At) < soonCall {
+			w.CallLevel = "warn"
+		}
+	}
+	return w
+}
+
+// soonCall is how soon a call must be for the wall to warn of it: time to walk over.
+const soonCall = 5 * time.Minute
+
+func (v viewer) countdown(at, now time.Time) *countdown {
+	if at.IsZero() {
+		return nil
+	}
+	return &countdown{at.UnixMilli(), brief(max(at.Sub(now), 0))}
+}
+
 func (v viewer) waiting(t ticket.Ticket, now time.Time) waiting {
-	return waiting{Ref: v.ref(t.Number), Number: t.Number, Priority: t.Priority, PriorityWords: priorityWords[t.Priority],
+	return waiting{Number: t.Number, Priority: t.Priority, PriorityWords: priorityWords[t.Priority],
 		Subject: short(t.Subject), Age: age(now.Sub(t.CreatedAt)), Asking: v.asking(t, now)}
 }
 
@@ -190,7 +251,7 @@ func (v viewer) asking(t ticket.Ticket, now time.Time) asking {
 }
 
 func (v viewer) working(t ticket.Ticket, now time.Time) working {
-	w := working{Ref: v.ref(t.Number), Number: t.Number, Priority: t.Priority, PriorityWords: priorityWords[t.Priority], Subject: short(t.Subject),
+	w := working{Number: t.Number, Priority: t.Priority, PriorityWords: priorityWords[t.Priority], Subject: short(t.Subject),
 		Holder: t.Assignee.Name, Since: v.at(t.ClaimedAt, now)}
 	if t.Status == ticket.Pending {
 		w.Question = t.WaitingFor() == "requester"
@@ -203,7 +264,7 @@ func (v viewer) working(t ticket.Ticket, now time.Time) working {
 }
 
 func (v viewer) person(a desk.AgentView, claimed map[int]time.Time, now time.Time) person {
-	p := person{Name: a.Name, State: "free", Channel: reachWords[a.Via], Note: a.Reason}
+	p := person{Name: a.Name, Initials: initials(a.Name), State: "free", Channel: reachWords[a.Via], Note: a.Reason}
 	switch a.Presence {
 	case "away":
 		p.State, p.Since = "away", v.at(a.Since, now)
@@ -217,17 +278,16 @@ func (v viewer) person(a desk.AgentView, claimed map[int]time.Time, now time.Tim
 		p.Note = "away"
 	}
 	p.State, p.Since = "working", v.at(claimed[a.Holding[0]], now)
-	for _, n := range a.Holding {
-		p.On = append(p.On, v.ref(n))
-	}
+	p.On = a.Holding
 	return p
 }
 
-func (v viewer) ref(number int) ref {
+// workflow is where the Temporal UI shows a ticket; empty without one.
+func (v viewer) workflow(number int) string {
 	if v.uiURL == "" {
-		return ref{Number: number}
+		return ""
 	}
-	return ref{number, fmt.Sprintf("%s/namespaces/default/workflows/ticket-%d", strings.TrimRight(v.uiURL, "/"), number)}
+	return fmt.Sprintf("%s/namespaces/default/workflows/ticket-%d", strings.TrimRight(v.uiURL, "/"), number)
 }
 
 // at is nil for a time that is not known.

@@ -1,6 +1,8 @@
-// Package web is the pages: the board of the intranet and the same in big type
-// for a wall. They are rendered here, live by server-sent events, and readable
-// without a script. The package knows the desk and HTML, nothing behind the desk.
+// Package web is the pages: the board of the intranet and the same in big type for
+// a wall, the form for a request and the page of whoever asked, tickets for those
+// who work here, the people and the charts. They are rendered here, live by
+// server-sent events, and can be read and answered without a script. The package
+// knows the desk and HTML, nothing behind the desk.
 package web
 
 import (
@@ -15,30 +17,42 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"deskbell/desk"
+	"deskbell/roster"
 	"deskbell/signin"
+	"deskbell/ticket"
 )
 
-// Desk is what the pages need of the desk.
+// Desk is what the pages need of the desk. Methods about one ticket return
+// desk.ErrNotFound when there is none.
 type Desk interface {
 	Board(ctx context.Context) (desk.Board, error)
-	// Why returns desk.ErrNotFound for a ticket that does not exist.
 	Why(ctx context.Context, number int) (desk.WhyView, error)
+	Story(ctx context.Context, number int) (desk.Story, error)
+	// Linked returns the story of the ticket that a requester's link names.
+	Linked(ctx context.Context, link string) (desk.Story, error)
+	Link(ctx context.Context, number int) (string, error)
+	Tickets(ctx context.Context, f desk.Filter) (list []ticket.Ticket, next string, err error)
+	Roster(ctx context.Context) (desk.RosterView, error)
+	Charts(ctx context.Context, f desk.ChartFilter) (desk.Charts, error)
+	Versions(ctx context.Context, numbers []int) (map[int]int, error)
+	Everybody(ctx context.Context) ([]roster.Person, error)
+	Submit(ctx context.Context, s desk.Submission) (t ticket.Ticket, repeat bool, err error)
+	Do(ctx context.Context, a desk.Act) (ticket.Ticket, error)
 	// Watch reports changes until ctx ends, then closes the channel. It may join
 	// several into one, but never loses the last.
 	Watch(ctx context.Context) <-chan desk.Change
 }
 
 // Config is what New takes beside the desk. Its zero value shows the pages to
-// whoever has signed in and works here.
+// whoever has signed in.
 type Config struct {
 	Log   *slog.Logger   // nothing is logged when nil
 	Zone  *time.Location // of the times shown; UTC when nil
 	UIURL string         // the Temporal UI that tickets link to; no links when empty
-	Open  bool           // the pages need no sign-in; else whoever has signed in sees the board, and whoever works here the tickets
+	Open  bool           // the board, the wall, the people and how tickets got where they are need no sign-in
 	// Done ends the live streams: close it when the server is about to stop.
 	Done <-chan struct{}
 }
@@ -52,6 +66,7 @@ var staticFiles embed.FS
 var templates = template.Must(template.New("").Funcs(template.FuncMap{"list": list, "plural": plural}).ParseFS(templateFiles, "templates/*.html"))
 
 type pages struct {
+	Config
 	desk   Desk
 	log    *slog.Logger
 	viewer viewer
@@ -59,8 +74,9 @@ type pages struct {
 	hub    hub
 }
 
-// New returns the handler of "/", "/wall", "/tickets/{n}", "/events" and "/static/". It is safe
-// for concurrent use; it watches the desk only while somebody looks.
+// New returns the handler of the pages. It is safe for concurrent use; it watches the
+// desk only while somebody looks. Requests that change something are refused when
+// another site's page makes a browser send them.
 func New(cfg Config, d Desk) http.Handler {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -68,15 +84,31 @@ func New(cfg Config, d Desk) http.Handler {
 	if cfg.Zone == nil {
 		cfg.Zone = time.UTC
 	}
-	p := &pages{desk: d, log: cfg.Log, viewer: viewer{cfg.Zone, cfg.UIURL}, done: cfg.Done}
-	p.hub = hub{watch: d.Watch, render: p.frame}
+	p := &pages{Config: cfg, desk: d, log: cfg.Log, viewer: viewer{cfg.Zone, cfg.UIURL}, done: cfg.Done}
+	p.hub = hub{watch: d.Watch, render: p.render}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", p.guard(cfg.Open, desk.AsRequester, p.show(false)))
-	mux.HandleFunc("GET /wall", p.guard(cfg.Open, desk.AsRequester, p.show(true)))
-	mux.HandleFunc("GET /tickets/{n}", p.guard(cfg.Open, desk.AsAgent, p.why))
-	mux.HandleFunc("GET /events", p.guard(cfg.Open, desk.AsRequester, p.events))
+	for pattern, route := range map[string]http.HandlerFunc{
+		"GET /{$}":                 p.open(p.board),
+		"GET /wall":                p.open(p.wall),
+		"GET /people":              p.open(p.people),
+		"GET /charts":              p.workers(p.charts),
+		"GET /charts/{name}":       p.workers(p.csv),
+		"GET /events":              p.open(p.events),
+		"GET /new":                 p.open(p.form),
+		"POST /new":                p.submit,
+		"GET /tickets":             p.tickets,
+		"GET /tickets/{n}":         p.ticket,
+		"GET /tickets/{n}/why":     p.why,
+		"GET /tickets/{n}/events":  p.workers(p.numbered(p.ticketEvents)),
+		"POST /tickets/{n}/{verb}": p.workers(p.act),
+		"GET /t/{link}":            p.request,
+		"GET /t/{link}/events":     p.requestEvents,
+		"POST /t/{link}/{verb}":    p.answer,
+	} {
+		mux.HandleFunc(pattern, route)
+	}
 	mux.Handle("GET /static/", static())
-	return policy(mux)
+	return policy(http.NewCrossOriginProtection().Handler(mux))
 }
 
 // policy allows nothing but our own files. Pico's drawings are data: images.
@@ -85,65 +117,99 @@ func policy(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Referrer-Policy", "same-origin") // a requester's link is a secret
 		next.ServeHTTP(w, r)
 	})
 }
 
-// guard asks for an access, unless the pages are open, and sends strangers to sign in.
-func (p *pages) guard(open bool, need desk.Access, next http.HandlerFunc) http.HandlerFunc {
+// maxForm is how many bytes a form may have: a body of 64 kB, encoded.
+const maxForm = 256 << 10
+
+// open keeps a page for those who have signed in, unless the operator has opened the
+// board.
+func (p *pages) open(next http.HandlerFunc) http.HandlerFunc { return p.guard(desk.AsRequester, next) }
+
+// workers keeps a page for those who work here.
+func (p *pages) workers(next http.HandlerFunc) http.HandlerFunc { return p.guard(desk.AsAgent, next) }
+
+// guard asks for an access and sends strangers to sign in.
+func (p *pages) guard(need desk.Access, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		who := signin.Caller(r.Context())
-		if open || who.May(need) {
+		switch who := signin.Caller(r.Context()); {
+		case who.May(need), p.Open && need == desk.AsRequester:
 			next(w, r)
-			return
+		case who.May(desk.AsRequester):
+			p.say(w, r, http.StatusForbidden, "This page is for those who work here", "You are signed in, but you do not work on tickets.")
+		default:
+			p.signIn(w, r)
 		}
-		if who.May(desk.AsRequester) {
-			p.write(w, http.StatusForbidden, "message", message{Title: "This page is for those who work here", Text: "You are signed in, but you do not work on tickets."})
-			return
-		}
-		http.Redirect(w, r, "/sign-in?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
 	}
 }
 
-type message struct {
-	Title, Text string
-	Again       bool // try again by itself
+// signIn sends a stranger to sign in and back.
+func (p *pages) signIn(w http.ResponseWriter, r *http.Request) {
+	back := r.URL.RequestURI()
+	if r.Method != http.MethodGet {
+		back = "/"
+	}
+	http.Redirect(w, r, "/sign-in?next="+url.QueryEscape(back), http.StatusSeeOther)
 }
 
-func (p *pages) show(wall bool) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		b, err := p.desk.Board(r.Context())
-		if err != nil {
-			p.log.WarnContext(r.Context(), "board not read", slog.Any("error", err))
-			p.write(w, http.StatusServiceUnavailable, "message", message{"The board cannot be read right now", "This page tries again every few seconds.", true})
-			return
-		}
-		p.write(w, http.StatusOK, "page", struct {
-			Wall  bool
-			Board board
-		}{wall, p.viewer.view(b)})
-	}
+// who is the person whose request it is.
+func who(r *http.Request) roster.Person { return signin.Caller(r.Context()).Person }
+
+// page is what every page has around it.
+type page struct {
+	Title, Class string
+	Nav          []link
+	Visitor      roster.Person
+	SignIn       string // where to sign in
+	At           *moment
+	Live, Charts bool
+	Again        bool // try again by itself
 }
 
-// why shows the decisions of a ticket.
-func (p *pages) why(w http.ResponseWriter, r *http.Request) {
-	n, err := strconv.Atoi(r.PathValue("n"))
-	if err != nil {
-		err = desk.ErrNotFound
+type link struct {
+	Path, Words string
+	Here        bool
+}
+
+var nav = []link{{Path: "/", Words: "Board"}, {Path: "/new", Words: "Ask"}, {Path: "/tickets", Words: "Tickets"}, {Path: "/people", Words: "People"}, {Path: "/charts", Words: "Charts"}, {Path: "/wall", Words: "Wall"}}
+
+func (p *pages) page(r *http.Request, title string, at time.Time) page {
+	out := page{Title: title + " - Deskbell", Visitor: who(r), SignIn: "/sign-in?next=" + url.QueryEscape(r.URL.RequestURI())}
+	if !at.IsZero() {
+		out.At = p.viewer.at(at, at)
 	}
-	var view desk.WhyView
-	if err == nil {
-		view, err = p.desk.Why(r.Context(), n)
+	for _, l := range nav {
+		l.Here = l.Path == r.URL.Path
+		out.Nav = append(out.Nav, l)
 	}
+	return out
+}
+
+func (p *pages) say(w http.ResponseWriter, r *http.Request, status int, title, text string) {
+	view := struct {
+		Page page
+		Text string
+	}{p.page(r, title, time.Time{}), text}
+	view.Page.Title = title
+	view.Page.Again = status == http.StatusServiceUnavailable && r.Method == http.MethodGet
+	p.write(w, status, "message", view)
+}
+
+// fail says what went wrong, without its cause.
+func (p *pages) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, desk.ErrNotFound):
-		p.write(w, http.StatusNotFound, "message", message{Title: "There is no such ticket", Text: "The board shows those that wait and those in work."})
-	case err != nil:
-		p.log.WarnContext(r.Context(), "ticket not read", slog.Any("error", err))
-		p.write(w, http.StatusServiceUnavailable, "message", message{"The ticket cannot be read right now", "This page tries again every few seconds.", true})
+		p.say(w, r, http.StatusNotFound, "There is nothing here", "The address is wrong, or it was never right.")
+	case r.Context().Err() != nil: // the reader is gone
+	case r.Method != http.MethodGet:
+		p.log.WarnContext(r.Context(), "form not handled", slog.Any("error", err))
+		p.say(w, r, http.StatusServiceUnavailable, "That did not work just now", "Go back and send it again: it will not count twice.")
 	default:
-		p.write(w, http.StatusOK, "why", p.viewer.why(view))
+		p.log.WarnContext(r.Context(), "page not read", slog.Any("error", err))
+		p.say(w, r, http.StatusServiceUnavailable, "This cannot be read right now", "The page tries again every few seconds.")
 	}
 }
 

@@ -49,8 +49,16 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// fakeDesk holds a board; change replaces it and tells the watchers.
+// fakeDesk holds a board and a story; change replaces the board and tells the
+// watchers. A method that a test does not expect panics.
 type fakeDesk struct {
+	Desk
+	story   desk.Story
+	people  []roster.Person
+	acts    []desk.Act
+	refuse  error
+	figures desk.Charts
+
 	mu       sync.Mutex
 	board    desk.Board
 	err      error
@@ -112,6 +120,43 @@ func TestWhy(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.path, got.Code, c.want)
 		}
 	}
+}
+
+func (f *fakeDesk) Story(_ context.Context, number int) (desk.Story, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.story.Ticket.Number != number {
+		return desk.Story{}, desk.ErrNotFound
+	}
+	return f.story, f.err
+}
+
+func (f *fakeDesk) Linked(_ context.Context, link string) (desk.Story, error) {
+	if f.story.Link == "" || f.story.Link != link {
+		return desk.Story{}, desk.ErrNotFound
+	}
+	return f.story, nil
+}
+
+func (f *fakeDesk) Link(context.Context, int) (string, error) { return f.story.Link, nil }
+
+func (f *fakeDesk) Everybody(context.Context) ([]roster.Person, error) { return f.people, nil }
+
+func (f *fakeDesk) Do(_ context.Context, a desk.Act) (ticket.Ticket, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.acts = append(f.acts, a)
+	return f.story.Ticket, f.refuse
+}
+
+func (f *fakeDesk) Charts(context.Context, desk.ChartFilter) (desk.Charts, error) {
+	return f.figures, f.err
+}
+
+func (f *fakeDesk) Versions(context.Context, []int) (map[int]int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return map[int]int{f.story.Ticket.Number: f.story.Ticket.Version}, f.err
 }
 
 func (f *fakeDesk) Watch(ctx context.Context) <-chan desk.Change {
@@ -299,7 +344,7 @@ func TestWords(t *testing.T) {
 func TestClosedAndBroken(t *testing.T) {
 	t.Parallel()
 	closed := New(Config{}, &fakeDesk{board: fullBoard()})
-	for path, want := range map[string]int{"/": 303, "/wall": 303, "/events": 303, "/static/board.css": 200, "/static/": 404, "/static/nothing": 404, "/other": 404} {
+	for path, want := range map[string]int{"/": 303, "/wall": 303, "/events": 303, "/static/deskbell.css": 200, "/static/": 404, "/static/nothing": 404, "/other": 404} {
 		if w := get(t, closed, path); w.Code != want || want == 303 && w.Header().Get("Location") != "/sign-in?next="+url.QueryEscape(path) {
 			t.Errorf("%s: %d, want %d", path, w.Code, want)
 		}
@@ -322,8 +367,8 @@ func TestClosedAndBroken(t *testing.T) {
 func TestStaticIsRevalidated(t *testing.T) {
 	t.Parallel()
 	h := New(Config{}, &fakeDesk{})
-	first := get(t, h, "/static/board.js")
-	r := httptest.NewRequestWithContext(t.Context(), "GET", "/static/board.js", nil)
+	first := get(t, h, "/static/deskbell.js")
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/static/deskbell.js", nil)
 	r.Header.Set("If-None-Match", first.Header().Get("ETag"))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
@@ -455,8 +500,11 @@ func TestHubJoinsChangesAndBeats(t *testing.T) {
 		changes := make(chan desk.Change)
 		drawn := 0
 		h := &hub{watch: func(context.Context) <-chan desk.Change { return changes },
-			render: func(context.Context) ([]byte, error) { drawn++; return []byte{byte(drawn)}, nil }}
-		pictures, leave := h.join(t.Context())
+			render: func(context.Context, []string) map[string][]byte {
+				drawn++
+				return map[string][]byte{"": {byte(drawn)}}
+			}}
+		pictures, leave := h.join(t.Context(), "")
 		if p := <-pictures; p[0] != 1 {
 			t.Fatalf("first picture %d", p[0])
 		}
@@ -482,7 +530,7 @@ func TestHubJoinsChangesAndBeats(t *testing.T) {
 		}
 		leave()
 		changes = make(chan desk.Change)
-		again, leave := h.join(t.Context())
+		again, leave := h.join(t.Context(), "")
 		<-again
 		leave()
 	})

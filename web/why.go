@@ -10,11 +10,11 @@ import (
 // why is what the page of a ticket's decisions shows. Like the board it names nobody
 // who asked for help, and repeats nobody's words.
 type why struct {
-	Number    int
-	Status    string
-	Ref       ref
-	Decisions []decision
-	Next      string
+	Number      int
+	Status      string
+	WorkflowURL string
+	Decisions   []decision
+	Next        string
 }
 
 type decision struct {
@@ -26,7 +26,7 @@ type decision struct {
 }
 
 func (v viewer) why(w desk.WhyView) why {
-	out := why{Number: w.Number, Status: statusWords[w.Status], Ref: v.ref(w.Number), Next: w.Next}
+	out := why{Number: w.Number, Status: statusWords[w.Status], WorkflowURL: v.workflow(w.Number), Next: w.Next}
 	today := time.Time{}
 	if n := len(w.Decisions); n > 0 {
 		today = w.Decisions[n-1].At

@@ -131,6 +131,87 @@ func age(d time.Duration) string {
 	return fmt.Sprintf("%d days", minutes/60/24)
 }
 
+// brief is a length of time in few characters: 40 s, 12 min, 3 h 5.
+func brief(d time.Duration) string {
+	switch {
+	case d < 90*time.Second:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d:%02d h", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d d", int(d.Hours())/24)
+}
+
+const (
+	// fewMinutes is what no estimate is finer than: who waits does not count seconds.
+	fewMinutes = 5 * time.Minute
+	coarse     = 5 * time.Minute
+)
+
+// between is a range of waiting time that claims no more than it knows.
+func between(low, high time.Duration) string {
+	if high <= fewMinutes {
+		return "within a few minutes"
+	}
+	round := func(d time.Duration) time.Duration {
+		if d > time.Hour {
+			return d.Round(3 * coarse)
+		}
+		return d.Round(coarse)
+	}
+	low, high = round(low), round(high+coarse/2-1) // up: it is a promise
+	if low < coarse || low >= high {
+		return "within " + span(high)
+	}
+	if high < time.Hour {
+		return fmt.Sprintf("within %d–%d min", int(low.Minutes()), int(high.Minutes()))
+	}
+	return "within " + span(low) + " to " + span(high)
+}
+
+func span(d time.Duration) string {
+	switch h, m := int(d.Hours()), int(d.Minutes())%60; {
+	case h == 0:
+		return fmt.Sprintf("%d min", m)
+	case m == 0:
+		return fmt.Sprintf("%d h", h)
+	default:
+		return fmt.Sprintf("%d h %d min", h, m)
+	}
+}
+
+// waitWords says how long a new request takes.
+func waitWords(e desk.Estimate) string {
+	switch {
+	case len(e.Free) > 0:
+		return "usually taken at once: someone is free now"
+	case e.High > 0:
+		return "usually taken " + between(e.Low, e.High)
+	case e.Present == 0:
+		return "kept until somebody is at the desk; urgent ones call whoever is on call"
+	}
+	return "taken in turn"
+}
+
+// initials stand for a person in a circle: the first letters of the first and the
+// last name.
+func initials(name string) string {
+	words := strings.Fields(name)
+	if len(words) == 0 {
+		return "?"
+	}
+	first := []rune(words[0])
+	out := string(first[0])
+	if len(words) > 1 {
+		out += string([]rune(words[len(words)-1])[0])
+	} else if len(first) > 1 {
+		out += string(first[1])
+	}
+	return strings.ToUpper(out)
+}
+
 // list names up to four; of more, three and how many others.
 func list(names []string) string {
 	if n := len(names); n > 4 {
