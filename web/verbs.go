@@ -53,7 +53,7 @@ var verbs = []verb{
 
 // requesterVerbs are the buttons of whoever asked.
 var requesterVerbs = []verb{
-	{"reopen", ticket.Reopen, "Not fixed", "no %d …", "text", "What is still wrong", false},
+	{"reopen", ticket.Reopen, "Not fixed", "reopen %d …", "text", "What is still wrong", false},
 	{"withdraw", ticket.Withdraw, "I no longer need help", "", "", "", false},
 }
 
@@ -73,6 +73,9 @@ type button struct {
 func allowed(list []verb, t ticket.Ticket, who roster.Person, now time.Time) []verb {
 	var out []verb
 	for _, v := range list {
+		if v.Verb == ticket.Takeover && t.Status == ticket.New {
+			continue // the same as taking it
+		}
 		c := ticket.Command{ID: "?", Verb: v.Verb, Actor: ticket.Party{ID: who.ID, Name: who.Name}, Works: who.Works(), Manages: who.Is(roster.Manager) || who.Is(roster.Admin),
 			Channel: "web", Text: "?", Confirmed: true, To: ticket.Party{ID: "?"}, Until: now.Add(time.Hour), Number: t.Number + 1, Priority: t.Priority, Plan: &t.Plan}
 		if _, events, err := ticket.Apply(t, c, now); err == nil && len(events) > 0 {

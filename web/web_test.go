@@ -292,7 +292,7 @@ func TestBoard(t *testing.T) {
 				t.Errorf("%s shows %q", path, private)
 			}
 		}
-		golden(t, file, w.Body.Bytes())
+		golden(t, file, keys.ReplaceAll(w.Body.Bytes(), []byte(`name="key" value="KEY"`)))
 	}
 }
 
@@ -321,7 +321,8 @@ func TestHeadline(t *testing.T) {
 		if err := templates.ExecuteTemplate(&out, "headline", viewer{time.UTC, ""}.view(c.board)); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(strings.Fields(out.String()), " "); got != c.want {
+		got, _, _ := strings.Cut(strings.TrimPrefix(strings.Join(strings.Fields(out.String()), " "), "<h1>"), "</h1>")
+		if got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
 	}
@@ -343,7 +344,7 @@ func TestWords(t *testing.T) {
 
 func TestClosedAndBroken(t *testing.T) {
 	t.Parallel()
-	closed := New(Config{}, &fakeDesk{board: fullBoard()})
+	closed := New(Config{}, &fakeDesk{board: fullBoard(), story: told()})
 	for path, want := range map[string]int{"/": 303, "/wall": 303, "/events": 303, "/static/deskbell.css": 200, "/static/": 404, "/static/nothing": 404, "/other": 404} {
 		if w := get(t, closed, path); w.Code != want || want == 303 && w.Header().Get("Location") != "/sign-in?next="+url.QueryEscape(path) {
 			t.Errorf("%s: %d, want %d", path, w.Code, want)

@@ -155,13 +155,13 @@ func between(low, high time.Duration) string {
 	if high <= fewMinutes {
 		return "within a few minutes"
 	}
-	round := func(d time.Duration) time.Duration {
+	step := func(d time.Duration) time.Duration {
 		if d > time.Hour {
-			return d.Round(3 * coarse)
+			return 3 * coarse
 		}
-		return d.Round(coarse)
+		return coarse
 	}
-	low, high = round(low), round(high+coarse/2-1) // up: it is a promise
+	low, high = low.Round(step(low)), (high+step(high)-1).Truncate(step(high)) // up: it is a promise
 	if low < coarse || low >= high {
 		return "within " + span(high)
 	}
