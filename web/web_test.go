@@ -352,7 +352,7 @@ func TestClosedAndBroken(t *testing.T) {
 	}
 	as := func(role roster.Role, path string) int {
 		w := httptest.NewRecorder()
-		c := desk.Caller{Person: roster.Person{ID: "ann", Roles: roster.Roles{role}}}
+		c := desk.Caller{Person: roster.Person{ID: "zoe", Roles: roster.Roles{role}}}
 		closed.ServeHTTP(w, httptest.NewRequestWithContext(signin.As(t.Context(), c), "GET", path, nil))
 		return w.Code
 	}

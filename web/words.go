@@ -161,7 +161,7 @@ func between(low, high time.Duration) string {
 		}
 		return coarse
 	}
-	low, high = low.Round(step(low)), (high+step(high)-1).Truncate(step(high)) // up: it is a promise
+	low, high = low.Round(step(low)), (high + step(high) - 1).Truncate(step(high)) // up: it is a promise
 	if low < coarse || low >= high {
 		return "within " + span(high)
 	}
