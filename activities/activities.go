@@ -62,8 +62,9 @@ type PrepareInput struct {
 func (a *Tickets) Prepare(ctx context.Context, in PrepareInput) (ticket.Findings, error) {
 	l := in.Lookup
 	var f ticket.Findings
+	p := a.Policy.Group(l.Group)
 	for _, span := range l.Spans {
-		f.Times = append(f.Times, a.Policy.After(l.Office, span.From, span.After))
+		f.Times = append(f.Times, p.After(l.Office, span.From, span.After))
 	}
 	if l.Wave == 0 && l.Page == "" {
 		return f, nil

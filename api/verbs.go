@@ -49,6 +49,7 @@ var verbs = []verb{
 	{"undo", ticket.TakeBack, nil, "Take back your last command"},
 	{"assign", ticket.Assign, []string{"to"}, "Give it to somebody"},
 	{"reprioritise", ticket.Reprioritise, []string{"priority"}, "Change its priority"},
+	{"replan", ticket.Replan, nil, "Bring its times to the policy of its group and priority as it is now"},
 	{"merge", ticket.Merge, []string{"to"}, "Close it in favour of another ticket, whose number is to"},
 	{"cancel-escalation", ticket.Hush, nil, "Stop calling people"},
 }

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -157,15 +158,25 @@ func (d *Desk) command(ctx context.Context, a Act) (ticket.Command, error) {
 			err = &InvalidError{"text", "say something"}
 		}
 	case ticket.Reprioritise:
-		plan := d.Policy.For(a.Priority)
-		c.Plan = &plan
+		c.Plan, err = d.plan(ctx, a.Number, a.Priority)
 		if a.Priority == "" {
 			err = &InvalidError{"priority", "want P1, P2, P3 or P4"}
 		}
+	case ticket.Replan:
+		c.Plan, err = d.plan(ctx, a.Number, "")
 	case ticket.Reopen:
 		c.Duty, err = d.duty(ctx)
 	}
 	return c, err
+}
+
+// plan is the policy's plan for a ticket, at its own priority when none is given.
+func (d *Desk) plan(ctx context.Context, number int, priority ticket.Priority) (*ticket.Plan, error) {
+	t, err := d.Store.Ticket(ctx, number)
+	if err != nil {
+		return nil, outside(err)
+	}
+	return new(d.Policy.Group(t.Group).For(cmp.Or(priority, t.Priority))), nil
 }
 
 func (d *Desk) colleague(ctx context.Context, id string) (ticket.Party, error) {

@@ -49,7 +49,7 @@ func (d *Desk) Submit(ctx context.Context, s Submission) (t ticket.Ticket, repea
 	}
 	opening := ticket.Opening{
 		Subject: s.Subject, Body: s.Body, Requester: party(requester), Group: s.Group, Channel: s.Channel,
-		Priority: s.Priority, CreatedAt: d.Clock.Now(), Plan: d.Policy.For(s.Priority), CommandID: s.Key,
+		Priority: s.Priority, CreatedAt: d.Clock.Now(), Plan: d.Policy.Group(s.Group).For(s.Priority), CommandID: s.Key,
 	}
 	t, repeat, err = d.Store.Submit(ctx, store.Submission{Opening: opening, Scope: s.Scope, Key: s.Key, Hash: s.Hash})
 	if err != nil {

@@ -65,7 +65,7 @@ var dictionaries = map[string]dictionary{
 			ticket.PassOffered: "offered it to %s", ticket.PassRefused: "hand-over was not taken", ticket.Passed: "took it over as asked", ticket.TakenOver: "took it over",
 			ticket.Snoozed: "put it off", ticket.Woken: "is back", ticket.WentStale: "asked the holder for news", ticket.Kept: "is still on it",
 			ticket.Lapsed: "no news: back in the queue", ticket.Unanswered: "no answer yet", ticket.Undone: "took the last step back", ticket.AssignedTo: "gave it to %s",
-			ticket.Reprioritised: "changed the priority", ticket.MergedInto: "merged it into another", ticket.Hushed: "stopped the escalation",
+			ticket.Reprioritised: "changed the priority", ticket.Replanned: "brought it to the present policy", ticket.MergedInto: "merged it into another", ticket.Hushed: "stopped the escalation",
 		},
 		fates: map[string]string{
 			"due": "on its way", "sending": "on its way", "sent": "sent", "delivered": "delivered", "failed": "failed", "expired": "expired", "cancelled": "not sent", "unknown": "outcome unknown",
@@ -131,6 +131,7 @@ var dictionaries = map[string]dictionary{
 			ticket.Undone:        "hat den letzten Schritt zurückgenommen",
 			ticket.AssignedTo:    "hat es %s gegeben",
 			ticket.Reprioritised: "hat die Priorität geändert",
+			ticket.Replanned:     "hat die geltenden Regeln übernommen",
 			ticket.MergedInto:    "hat es mit einem anderen vereint",
 			ticket.Hushed:        "hat die Eskalation gestoppt",
 		},

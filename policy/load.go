@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,13 +36,14 @@ func (p *Policy) read(v value) error {
 	// What counts for all priorities is read first, so that the order of the keys
 	// in a file does not matter.
 	var autoClose, silence *time.Duration
-	var plans value
+	var plans, groups value
 	err := v.section(
 		key{"priorities", func(v value) error { plans = v; return nil }},
 		key{"auto_close", func(v value) (err error) { autoClose, err = v.durationPtr(); return err }},
 		key{"requester_silence", func(v value) (err error) { silence, err = v.durationPtr(); return err }},
 		key{"held", func(v value) error { return v.number(&p.held, 0, 1000) }},
 		key{"office", p.office.read},
+		key{"groups", func(v value) error { groups = v; return nil }},
 	)
 	if err != nil {
 		return err
@@ -56,14 +58,47 @@ func (p *Policy) read(v value) error {
 		}
 		p.plans[priority] = plan
 	}
-	if plans.node == nil {
+	if plans.node != nil {
+		if err := p.readPlans(plans); err != nil {
+			return err
+		}
+	}
+	if groups.node == nil {
 		return nil
 	}
+	p.groups, err = p.readGroups(groups)
+	return err
+}
+
+func (p *Policy) readPlans(v value) error {
 	var keys []key
 	for _, priority := range priorities() {
 		keys = append(keys, key{string(priority), func(v value) error { return p.readPlan(priority, v) }})
 	}
-	return plans.section(keys...)
+	return v.section(keys...)
+}
+
+// readGroups reads what differs for the tickets of some groups. The rest is as for
+// all tickets.
+func (p Policy) readGroups(v value) (map[string]Policy, error) {
+	var keys []key
+	groups := map[string]Policy{}
+	if v.node.Kind == yaml.MappingNode {
+		for i := 0; i < len(v.node.Content); i += 2 {
+			name := v.node.Content[i].Value
+			keys = append(keys, key{name, func(v value) error {
+				own := p
+				own.plans = maps.Clone(p.plans)
+				err := v.section(key{"priorities", own.readPlans}, key{"office", own.office.read})
+				groups[name] = own
+				return err
+			}})
+		}
+	}
+	if len(keys) == 0 {
+		return nil, v.errorf("want a section with the names of groups")
+	}
+	return groups, v.section(keys...)
 }
 
 func (p *Policy) readPlan(priority ticket.Priority, v value) error {

@@ -20,6 +20,16 @@ type Policy struct {
 	plans  map[ticket.Priority]ticket.Plan
 	office Hours
 	held   int
+	groups map[string]Policy // what differs from the rest, whole
+}
+
+// Group returns the policy of a group's tickets: that of all when it has none of its
+// own.
+func (p Policy) Group(name string) Policy {
+	if own, ok := p.groups[name]; ok {
+		return own
+	}
+	return p
 }
 
 // For returns the plan of a priority; a word that is none gets P3's, the

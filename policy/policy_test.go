@@ -82,6 +82,37 @@ func TestForHandsOutCopies(t *testing.T) {
 	}
 }
 
+// A group's tickets have what differs for them, and the rest as everybody's.
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	p := load(t, "groups:\n  water:\n    priorities: {P1: {respond: 5m, steps: [{after: 5m, to: manager}]}}\n    office: {holidays: none, days: mon-sun}\n  it: {office: {from: '06:00'}}\npriorities: {P1: {lease: 1d}, P2: {respond: 3m}}\nheld: 3\n")
+	water, all := p.Group("water"), p.Group("garden")
+	want := p.For(ticket.P1)
+	want.Respond, want.Steps = 5*time.Minute, []ticket.Step{{After: 5 * time.Minute, To: ToManager}}
+	if diff := cmp.Diff(want, water.For(ticket.P1)); diff != "" || want.Lease != 24*time.Hour {
+		t.Errorf("water's P1: %s", diff)
+	}
+	if diff := cmp.Diff(p.For(ticket.P2), water.For(ticket.P2)); diff != "" || water.Held() != 3 {
+		t.Errorf("water's P2: %s", diff)
+	}
+	if diff := cmp.Diff(p.For(ticket.P1), all.For(ticket.P1)); diff != "" || all.For(ticket.P1).Respond == 5*time.Minute {
+		t.Errorf("everybody else's P1: %s", diff)
+	}
+	// Saturday, Christmas Day: only water is open; early on Monday only it is.
+	christmas, early := time.Date(2027, 12, 25, 11, 0, 0, 0, time.UTC), time.Date(2027, 11, 22, 5, 30, 0, 0, time.UTC)
+	for name, tt := range map[string]struct {
+		p    Policy
+		open [2]bool
+	}{"water": {water, [2]bool{true, false}}, "it": {p.Group("it"), [2]bool{false, true}}, "garden": {all, [2]bool{false, false}}} {
+		if got := [2]bool{tt.p.Office().Open(christmas), tt.p.Office().Open(early)}; got != tt.open {
+			t.Errorf("%s is open %v, want %v", name, got, tt.open)
+		}
+	}
+	if got := water.After(true, christmas, time.Hour); !got.Equal(christmas.Add(time.Hour)) {
+		t.Errorf("an hour of water's: %v", got)
+	}
+}
+
 // Every key changes what it names and nothing else.
 func TestLoadEveryKey(t *testing.T) {
 	t.Parallel()
@@ -172,6 +203,10 @@ func TestLoadRefuses(t *testing.T) {
 		"to of the day":       {`office: {to: "24:01"}`, `office.to: "24:01": use a time of day`},
 		"minutes":             {`office: {to: "12:60"}`, "use a time of day"},
 		"backwards":           {`office: {from: "18:00", to: "08:00"}`, "office: from must be earlier than to"},
+		"no groups":           {"groups: [it]", "groups: want a section with the names of groups"},
+		"a group's key":       {"groups:\n  it:\n    held: 3", "line 3: groups.it.held: no such key: use priorities, office"},
+		"a group twice":       {"groups:\n  it: {}\n  it: {}", "line 3: groups.it: given twice"},
+		"a group's duration":  {"groups:\n  it:\n    priorities:\n      P1: {lease: soon}", `line 4: groups.it.priorities.P1.lease: "soon" is not a duration`},
 		"holidays":            {"office: {holidays: xx}", `office.holidays: "xx": use ar, at,`},
 	}
 	for name, tt := range tests {
@@ -191,6 +226,7 @@ func TestLoadRefuses(t *testing.T) {
 func FuzzLoad(f *testing.F) {
 	f.Add("priorities: {P1: {steps: [{after: 3m, to: oncall}]}}")
 	f.Add("office: {zone: UTC, days: sat-mon, from: \"00:00\", to: \"24:00\", holidays: none}")
+	f.Add("groups: {it: {priorities: {P1: {lease: 1h}}, office: {days: mon}}}")
 	f.Add("a: &a [*a]")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := Load([]byte(text))

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -11,6 +13,27 @@ import (
 func (p Policy) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p.priorities(line)
+	plan := p.For(priorities()[0])
+	held := "any number of tickets"
+	if p.held > 0 {
+		held = "at most " + count(p.held, "ticket", "tickets")
+	}
+	line("Every ticket: closed %s after it was solved; the holder hears when the requester does not answer for %s", Spell(plan.AutoClose), Spell(plan.Silence))
+	line("Every person: holds %s", held)
+	line("Office hours: %s", p.office)
+	for _, name := range slices.Sorted(maps.Keys(p.groups)) {
+		own := p.groups[name]
+		line("Group %s:", name)
+		indented := func(format string, args ...any) { line("  "+format, args...) }
+		own.priorities(indented)
+		indented("Office hours: %s", own.office)
+	}
+	return b.String()
+}
+
+// priorities writes a paragraph for each.
+func (p Policy) priorities(line func(format string, args ...any)) {
 	for _, priority := range priorities() {
 		plan := p.For(priority)
 		hours := "around the clock"
@@ -30,15 +53,6 @@ func (p Policy) String() string {
 		}
 		line("  taken and nothing heard for %s: the holder is asked", Spell(plan.Lease))
 	}
-	plan := p.For(priorities()[0])
-	held := "any number of tickets"
-	if p.held > 0 {
-		held = "at most " + count(p.held, "ticket", "tickets")
-	}
-	line("Every ticket: closed %s after it was solved; the holder hears when the requester does not answer for %s", Spell(plan.AutoClose), Spell(plan.Silence))
-	line("Every person: holds %s", held)
-	line("Office hours: %s", p.office)
-	return b.String()
 }
 
 // calls are the words for whom a step calls.

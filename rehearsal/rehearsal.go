@@ -47,7 +47,7 @@ func Run(ctx context.Context, d activities.Directory, p policy.Policy, priority 
 		return nil, fmt.Errorf("rehearse: %w", err)
 	}
 	r := &run{tickets: &activities.Tickets{Directory: people, Policy: p}, now: at.UTC()}
-	t, events := ticket.Open(ticket.Opening{Priority: priority, Group: group, CreatedAt: r.now, Plan: p.For(priority)}, r.now)
+	t, events := ticket.Open(ticket.Opening{Priority: priority, Group: group, CreatedAt: r.now, Plan: p.Group(group).For(priority)}, r.now)
 	r.note(t, events)
 	for {
 		if err := r.settle(ctx); err != nil {

@@ -70,7 +70,7 @@ func Evolve(t Ticket, e Event) Ticket {
 	case Hushed:
 		t.Hushed, t.Raised = true, nil
 		t.clear(StepAlarm, RepeatAlarm)
-	case Reprioritised:
+	case Reprioritised, Replanned:
 		t.reprioritise(e)
 	case Undone:
 		t.undo(e)

@@ -51,6 +51,10 @@ func by(actor Party, verb Verb, change ...func(*Command)) Command {
 	case Reprioritise:
 		plan := urgent()
 		c.Priority, c.Plan = P2, &plan
+	case Replan:
+		plan := urgent()
+		plan.Lease += time.Minute
+		c.Plan = &plan
 	}
 	switch actor.ID {
 	case ann.ID:

@@ -77,6 +77,8 @@ func (c clearance) String() string {
 func (c cell) String() string {
 	var parts []string
 	switch {
+	case c.Note != "" && c.Refuse == "":
+		parts = append(parts, c.Note+": "+joinKinds(c.Do))
 	case c.Note != "":
 		parts = append(parts, c.Note+": "+joinKinds(c.Do), "else `"+string(c.Refuse)+"`")
 	case len(c.Do) > 0:

@@ -85,7 +85,7 @@ func genCommand(t *rapid.T, tk Ticket, now time.Time) Command {
 	if rapid.Bool().Draw(t, "duty") {
 		c.Duty = []Party{bob, eve}
 	}
-	if c.Verb == Reprioritise && rapid.Bool().Draw(t, "plan") {
+	if c.Verb == Replan || c.Verb == Reprioritise && rapid.Bool().Draw(t, "plan") {
 		p := genPlan(t)
 		c.Plan = &p
 	}
@@ -298,7 +298,7 @@ func TestNothingIsDropped(t *testing.T) {
 			if !c.Until.IsZero() && c.Until.After(s.now.Add(24*time.Hour)) {
 				c.Until = s.now.Add(24 * time.Hour)
 			}
-			if c.Verb == Hush || c.Verb == Reprioritise {
+			if c.Verb == Hush || c.Verb == Reprioritise || c.Verb == Replan {
 				continue
 			}
 			_ = s.apply(c)

@@ -3,6 +3,7 @@ package ticket
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -148,6 +149,18 @@ func confirmed(_ Ticket, c Command, _ time.Time) bool { return c.Confirmed }
 
 func withdraw(kind Kind) cell { return do(kind).when("after YES", confirmed, "req_withdraw") }
 
+// replan changes nothing, silently, where the policy is what it was.
+func replan() cell { return do(Replanned).when("another policy than before", replans, "") }
+
+func replans(t Ticket, c Command, _ time.Time) bool {
+	a, b := t.Plan, *c.Plan
+	if !slices.Equal(a.Steps, b.Steps) {
+		return true
+	}
+	a.Steps, b.Steps = nil, nil
+	return !reflect.DeepEqual(a, b)
+}
+
 func lastHolder(t Ticket, c Command, _ time.Time) bool {
 	return c.Manages || t.Assignee.ID == c.Actor.ID
 }
@@ -189,6 +202,7 @@ var rules = []rule{
 	row(Keep, workers, say("ask_not_taken"), do(Kept), say("owned"), say("owned"), do(Kept), past),
 	row(Assign, managers, do(AssignedTo), do(AssignedTo), do(AssignedTo), do(AssignedTo), do(AssignedTo), past),
 	row(Reprioritise, managers, do(Reprioritised), do(Reprioritised), do(Reprioritised), do(Reprioritised), do(Reprioritised), past),
+	row(Replan, managers, replan(), replan(), replan(), replan(), replan(), past),
 	row(Merge, managers, do(MergedInto), do(MergedInto), do(MergedInto), do(MergedInto), do(MergedInto), past),
 	row(Cancel, managers, do(Withdrawn), do(Withdrawn), do(Withdrawn), do(Withdrawn), do(Withdrawn), past),
 	row(Hush, managers, do(Hushed), do(Hushed), do(Hushed), do(Hushed), do(Hushed), past),
@@ -294,6 +308,8 @@ func (c Command) complete() error {
 		missing = "a time"
 	case c.Verb == Reprioritise && c.Priority == "":
 		missing = "a priority"
+	case c.Verb == Replan && c.Plan == nil:
+		missing = "a plan"
 	case c.Verb == Merge && c.Number == 0:
 		missing = "a ticket"
 	}
@@ -371,6 +387,8 @@ func (t Ticket) event(kind Kind, c Command, now time.Time) Event {
 		e.To = reopenedTo(t, c)
 	case Reprioritised:
 		e.Priority, e.Plan = c.Priority, c.Plan
+	case Replanned:
+		e.Priority, e.Plan = t.Priority, c.Plan
 	}
 	return e
 }

@@ -142,6 +142,7 @@ func grid() []line {
 			assigned("im eve takeover_told", "sms ann req_handed", "im bob offer_gone"), assigned("im bob takeover_told", "sms ann req_handed"),
 		}, closedAlready},
 		{by(meg, Reprioritise), all(Reprioritised), closedAlready},
+		{by(meg, Replan), all(Replanned), closedAlready},
 		{by(meg, Merge), [5]outcome{
 			ok(Closed, did(MergedInto), "sms dana page_off", "im bob offer_gone", "im eve offer_gone"), ok(Closed, did(MergedInto)), ok(Closed, did(MergedInto)),
 			ok(Closed, did(MergedInto), "im bob offer_gone"), ok(Closed, did(MergedInto)),
@@ -368,7 +369,7 @@ func TestVariants(t *testing.T) {
 		}
 	})
 	t.Run("an incomplete command is an error and no refusal", func(t *testing.T) {
-		for _, verb := range []Verb{Pass, Snooze, Assign, Merge, Reprioritise, "dance"} {
+		for _, verb := range []Verb{Pass, Snooze, Assign, Merge, Reprioritise, Replan, "dance"} {
 			_, events, err := Apply(in(t, isMine).Ticket, Command{Verb: verb, Actor: bob, Works: true, Manages: true}, minutes(6))
 			if _, refused := Refused(err); err == nil || refused || events != nil {
 				t.Errorf("%s: %v, %v", verb, events, err)

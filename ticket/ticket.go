@@ -241,6 +241,7 @@ const (
 	Undone        Kind = "undone"
 	AssignedTo    Kind = "assigned"
 	Reprioritised Kind = "reprioritised"
+	Replanned     Kind = "replanned"
 	Hushed        Kind = "escalation cancelled"
 	MergedInto    Kind = "merged"
 )

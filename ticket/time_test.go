@@ -430,6 +430,28 @@ func TestReprioritise(t *testing.T) {
 	})
 }
 
+// A running ticket takes over another policy: its steps and targets count from the
+// same start, and its priority stays. The policy that it has changes nothing.
+func TestReplan(t *testing.T) {
+	t.Parallel()
+	slow := opening()
+	slow.Plan.Steps = []Step{{4 * time.Hour, "oncall"}, {8 * time.Hour, "manager"}}
+	slow.Plan.Resolve = 0
+	s := simulate(t, desk(), slow).say(10*time.Minute, by(meg, Replan)).until(at(16 * time.Minute))
+	same(t, []string{"15m0s sms dana page"}, s.lines("page"))
+	if s.Priority != slow.Priority || !s.ResolveBy.Equal(at(4*time.Hour)) || s.Plan.Lease != by(meg, Replan).Plan.Lease {
+		t.Errorf("%s, %v, %+v", s.Priority, s.ResolveBy, s.Plan)
+	}
+	version := s.Version
+	if s.say(17*time.Minute, by(meg, Replan, func(c *Command) { c.ID = "again" })); s.Version != version {
+		t.Errorf("the same policy made version %d of %d", s.Version, version)
+	}
+	s = simulate(t, desk(), slow).say(0, by(bob, Take)).say(time.Minute, by(meg, Replan)).until(at(2*time.Hour + 3*time.Minute))
+	if len(s.lines("stale")) != 1 {
+		t.Errorf("the lease of the new plan: %v", s.log)
+	}
+}
+
 // An answer to a question that the ticket no longer asks is dropped.
 func TestStaleFindings(t *testing.T) {
 	t.Parallel()

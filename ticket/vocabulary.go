@@ -52,6 +52,7 @@ const (
 	TakeBack     Verb = "undo"
 	Assign       Verb = "assign"
 	Reprioritise Verb = "reprioritise"
+	Replan       Verb = "replan" // take over the policy of today
 	Merge        Verb = "merge"
 	Cancel       Verb = "cancel"
 	Hush         Verb = "cancel-escalation"

@@ -42,6 +42,7 @@ var deeds = map[ticket.Kind]string{
 	ticket.Undone:        "%s took that back",
 	ticket.AssignedTo:    "%s assigned it",
 	ticket.Reprioritised: "%s changed its priority",
+	ticket.Replanned:     "%s brought its times up to date",
 	ticket.Hushed:        "%s stopped the calls",
 	ticket.MergedInto:    "%s merged it",
 }

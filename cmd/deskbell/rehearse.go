@@ -44,9 +44,10 @@ func (c rehearseCmd) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer s.Close()
-	plan := p.For(ticket.Priority(c.Priority))
+	own := p.Group(c.Group)
+	plan := own.For(ticket.Priority(c.Priority))
 	until := at.Add(c.For)
-	if steps := p.Deadlines(plan, at).Steps; c.For == 0 && len(steps) > 0 {
+	if steps := own.Deadlines(plan, at).Steps; c.For == 0 && len(steps) > 0 {
 		until = steps[len(steps)-1]
 	}
 	lines, err := rehearsal.Run(ctx, s, p, ticket.Priority(c.Priority), c.Group, at, until)

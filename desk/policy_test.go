@@ -1,0 +1,60 @@
+package desk_test
+
+import (
+	"testing"
+	"time"
+
+	"deskbell/desk"
+	"deskbell/policy"
+	"deskbell/roster"
+	"deskbell/ticket"
+)
+
+// A ticket takes a copy of its group's policy when it opens. Another policy reaches
+// it when a manager says so, and not before.
+func TestPolicyOfAGroupAndReplan(t *testing.T) {
+	w := open(t, "groups: {water: {priorities: {P3: {lease: 7h}, P1: {lease: 5m}}}}")
+	lease := func(n int, want time.Duration) {
+		t.Helper()
+		if got := w.ticket(n).Plan.Lease; got != want {
+			t.Errorf("#%d has a lease of %s, want %s", n, got, want)
+		}
+	}
+	var numbers []int
+	for _, group := range []string{"water", ""} {
+		got, _, err := w.desk.Submit(t.Context(), desk.Submission{Subject: "The tap drips", Requester: "ann", Group: group, Channel: "rest"})
+		must(t, err)
+		w.until("the ticket is open", func() bool { return w.ticket(got.Number).Version > 0 })
+		numbers = append(numbers, got.Number)
+	}
+	lease(numbers[0], 7*time.Hour)
+	lease(numbers[1], 2*time.Hour)
+
+	meg := roster.Person{ID: "eve", Roles: roster.Roles{roster.Manager}}
+	replan := func(d *desk.Desk, n int, id string) int {
+		t.Helper()
+		_, err := d.Do(t.Context(), desk.Act{ID: id, Person: meg, Channel: "rest", Number: n, Verb: ticket.Replan})
+		must(t, err)
+		return w.ticket(n).Version
+	}
+	if before := w.ticket(numbers[0]).Version; replan(w.desk, numbers[0], "same") != before {
+		t.Error("the policy that it has made another version")
+	}
+	changed := w.desk.Config
+	var err error
+	changed.Policy, err = policy.Load([]byte("priorities: {P3: {lease: 3h}}"))
+	must(t, err)
+	lease(numbers[1], 2*time.Hour) // a policy that is loaded changes nothing by itself
+	for i, n := range numbers {
+		replan(desk.New(changed), n, string(rune('a'+i)))
+		lease(n, 3*time.Hour)
+	}
+	story, err := w.desk.Timeline(t.Context(), numbers[0])
+	if must(t, err); story[len(story)-1].Event != string(ticket.Replanned) {
+		t.Errorf("its last line: %+v", story[len(story)-1])
+	}
+
+	_, err = w.desk.Do(t.Context(), desk.Act{ID: "up", Person: meg, Channel: "rest", Number: numbers[0], Verb: ticket.Reprioritise, Priority: ticket.P1})
+	must(t, err)
+	lease(numbers[0], 5*time.Minute)
+}
