@@ -8,8 +8,8 @@ SPARE := GOGC=400
 # What nobody uses here and the compiler would spend a quarter of its time on: MessagePack in gin,
 # Kubernetes in Temporal's scaled workers, gRPC's xDS in Google's storage client.
 export GOFLAGS += -tags=nomsgpack,release,disable_grpc_modules
-# Desks wait more than they compute: three of them keep two cores busy.
-E2E := go test -race -vet=off -count 1 -timeout 20m -parallel 3 ./e2e
+# Desks wait more than they compute: four of them keep two cores busy.
+E2E := go test -race -vet=off -count 1 -timeout 20m -parallel 4 ./e2e
 
 .DEFAULT_GOAL := help
 
