@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -137,8 +138,9 @@ func (d *Desk) Advance(by time.Duration) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	_ = response.Body.Close()
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		d.t.Fatalf("the clock does not move: %s", response.Status)
+		why, _ := io.ReadAll(response.Body)
+		d.t.Fatalf("the clock does not move: %s: %s", response.Status, why)
 	}
 }
