@@ -52,6 +52,7 @@ type arrival struct {
 
 type ack struct {
 	key             string // the row's
+	seq             uint32 // of the PDU it answers
 	written, proven bool
 }
 
@@ -213,10 +214,10 @@ func (in *inbound) tryKeep(ctx context.Context, batch []arrival) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	said := map[string]bool{}
+	said := map[string]uint32{}
 	messages := make([]gateway.Message, len(batch))
 	for i, a := range batch {
-		messages[i], said[a.message.Key] = a.message, true
+		messages[i], said[a.message.Key] = a.message, a.pdu.Seq
 	}
 	if err := in.confirm(ctx, said); err != nil {
 		return fmt.Errorf("confirm: %w", err)
@@ -238,7 +239,7 @@ func (in *inbound) tryKeep(ctx context.Context, batch []arrival) error {
 // SMSC is known to have read the answer.
 func (in *inbound) acknowledge(a arrival, key string) {
 	defer in.open.Done()
-	k := &ack{key: key}
+	k := &ack{key: key, seq: a.pdu.Seq}
 	in.mu.Lock()
 	in.acked[a.message.Key] = append(in.acked[a.message.Key], k)
 	in.mu.Unlock()
@@ -263,14 +264,15 @@ func (in *inbound) mark(flag *bool) {
 // confirm tells the inbox which acknowledgements the SMSC has: those proven by a
 // later answer, and those of messages that were said again on this same session
 // after their answer was written, for an SMSC repeats only what it has no answer
-// to.
-func (in *inbound) confirm(ctx context.Context, said map[string]bool) error {
+// to. Under the number of the answered one it is no repetition but the same PDU,
+// which came twice.
+func (in *inbound) confirm(ctx context.Context, said map[string]uint32) error {
 	in.mu.Lock()
 	ready := map[*ack]bool{}
 	var keys []string
 	for what, acks := range in.acked {
 		for _, k := range acks {
-			if k.proven || k.written && said[what] {
+			if seq, again := said[what]; k.proven || k.written && again && seq != k.seq {
 				ready[k] = true
 				keys = append(keys, k.key)
 			}
