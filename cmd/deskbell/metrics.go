@@ -169,7 +169,13 @@ func number(b bool) float64 {
 	return 0
 }
 
-func (w smpp) Bound(smsc, bind string, up bool) { w.bound.WithLabelValues(smsc, bind).Set(number(up)) }
+// Bound begins the SMSC's other series too, so that a rate has its zero.
+func (w smpp) Bound(smsc, bind string, up bool) {
+	w.bound.WithLabelValues(smsc, bind).Set(number(up))
+	w.unanswered.WithLabelValues(smsc)
+	w.pauses.WithLabelValues(smsc)
+	w.submitTime.WithLabelValues(smsc)
+}
 
 func (w smpp) Submitting(smsc string, n int) { w.unanswered.WithLabelValues(smsc).Set(float64(n)) }
 
