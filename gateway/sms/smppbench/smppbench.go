@@ -82,12 +82,12 @@ func Run(ctx context.Context, inbox gateway.Inbox, each time.Duration) ([]Row, e
 }
 
 func (p path) turn(ctx context.Context, window int, each time.Duration) ([]time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, each)
-	defer cancel()
 	a, b, err := pair(ctx)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, each)
+	defer cancel()
 	took, err := p.run(ctx, a, b, window)
 	_ = errors.Join(a.Close(), b.Close())
 	return took, err
@@ -171,8 +171,8 @@ func send(w io.Writer, p sms.PDU) error {
 	return err
 }
 
-// drive keeps a window of requests without an answer until ctx ends, and returns
-// how long each answer took. What the other end asks meanwhile is answered.
+// drive keeps a window of requests without an answer until ctx ends, at least for
+// one, and returns how long each answer took. What the other end asks meanwhile is answered.
 func drive(ctx context.Context, conn net.Conn, window int, id pdu.ID) (took []time.Duration, err error) {
 	r, w := bufio.NewReaderSize(conn, 32<<10), bufio.NewWriterSize(conn, 32<<10)
 	sent := make([]time.Time, window)
@@ -189,7 +189,7 @@ func drive(ctx context.Context, conn net.Conn, window int, id pdu.ID) (took []ti
 			return nil, err
 		}
 	}
-	for ctx.Err() == nil {
+	for len(took) == 0 || ctx.Err() == nil {
 		if r.Buffered() == 0 {
 			if err := w.Flush(); err != nil {
 				return nil, err
@@ -229,7 +229,7 @@ func submitSession(ctx context.Context, a, b net.Conn, window int) ([]time.Durat
 	var calls sync.WaitGroup
 	for i := range window {
 		calls.Go(func() {
-			for ctx.Err() == nil {
+			for len(took[i]) == 0 || ctx.Err() == nil {
 				p, err := message(pdu.SubmitSMID)
 				began := time.Now()
 				if err == nil {
