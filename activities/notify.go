@@ -25,6 +25,11 @@ type WaitingList interface {
 	Waiting(ctx context.Context, limit int) ([]ticket.Ticket, error)
 }
 
+// Links name a ticket to whoever asked for it.
+type Links interface {
+	Link(ctx context.Context, number int) (string, error)
+}
+
 // Outbox takes what goes out. A key that it has already is not taken again.
 type Outbox interface {
 	Post(ctx context.Context, posts []Post) error
@@ -46,6 +51,7 @@ type Post struct {
 type Notices struct {
 	Addresses Addresses
 	Waiting   WaitingList
+	Links     Links // nil: requesters are told of no page
 	Outbox    Outbox
 	Zone      *time.Location // in which times are told
 	URL       string         // of the pages
@@ -103,6 +109,11 @@ func (a *Notices) post(ctx context.Context, in NotifyInput, n ticket.Notice, peo
 	facts := notice.Facts{Ticket: in.Ticket, Phone: requester.Phone, Loc: requester.Loc, Now: in.Now, Zone: a.Zone, Language: to.Language, URL: a.URL}
 	if notice.SpeaksOfQueue(n.Message) {
 		if err = a.waiting(ctx, &facts); err != nil {
+			return Post{}, false, err
+		}
+	}
+	if a.Links != nil && notice.SpeaksOfPage(n.Message) {
+		if facts.Link, err = a.Links.Link(ctx, in.Ticket.Number); err != nil {
 			return Post{}, false, err
 		}
 	}

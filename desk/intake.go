@@ -169,7 +169,7 @@ func (d *Desk) options(t ticket.Ticket, reuse enums.WorkflowIdReusePolicy) clien
 		EnableEagerStart:         true,
 		TypedSearchAttributes:    temporal.NewSearchAttributes(workflows.Attributes(t)...),
 		StaticSummary:            notice.Summary(t.Number, t.Subject, t.Requester.Name, t.Priority),
-		StaticDetails:            notice.Details(t.Body, maxDetails),
+		StaticDetails:            notice.Details(t.Body, d.page(t.Number), maxDetails),
 	}
 }
 
@@ -179,4 +179,13 @@ func (d *Desk) input(in workflows.Input) workflows.Input {
 		in.TestClock = &offset
 	}
 	return in
+}
+
+// page is where people who work here see a ticket; empty when nobody said where the
+// pages are.
+func (d *Desk) page(number int) string {
+	if d.URL == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/tickets/%d", d.URL, number)
 }

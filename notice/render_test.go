@@ -23,7 +23,7 @@ func usual() map[string]string {
 	return map[string]string{
 		"n": "142", "n2": "143", "subj": "Printer on 3rd floor jams", "subj2": "which tray, 1 or 2?", "from": "Ann Lee", "who": "Bob", "who2": "Dana",
 		"phone": "+15550201", "loc": "room 312", "age": "12m", "age2": "8m", "age3": "1h05m", "time": "10:38", "date": "Mon 9:00",
-		"count": "2", "count2": "3", "count3": "1", "count4": "4", "repeat": "5m", "window": "3 days", "wait": "It is first in line.",
+		"count": "2", "count2": "3", "count3": "1", "count4": "4", "repeat": "5m", "window": "3 days", "wait": "It is first in line.", "link": "https://help.example.org/t/xYz-0123456789abcdefgh",
 		"prio": "high", "PRIO": "HIGH ", "state": "claimed", "guess": "CLOSE 142", "word": "frobnicate", "url": "https://help.example",
 		"pos": "2nd", "org": "Example", "pct": "99%", "pct2": "100%", "until": "until 14:30 ", "shift": "Sat 8:00 - Sun 8:00", "shift2": "9 Mar 8:00 - 10 Mar 8:00", "next": "Tue 10:42: call the last person again", "text": "#142 Printer on 3rd floor jams. Ann Lee, room 312. Reply 142 to take, R142 not me, D142 more.",
 		"list": waiting, "list2": Numbers(131, 132), "lines": waiting,
@@ -36,7 +36,7 @@ func longest() map[string]string {
 	return map[string]string{
 		"n": "99999", "n2": "99999", "subj": "", "subj2": "", "from": name, "who": name, "who2": name,
 		"phone": "+15550100123", "loc": "3rd floor ", "age": "23h59m", "age2": "23h59m", "age3": "23h59m", "time": "Mon 10:38", "date": "Mon 10:38",
-		"count": "999", "count2": "999", "count3": "99", "count4": "99", "repeat": "1h30m", "window": "3 days", "wait": Wait(99, "de"),
+		"count": "999", "count2": "999", "count3": "99", "count4": "99", "repeat": "1h30m", "window": "3 days", "wait": Wait(99, "de"), "link": "https://help.example.org/t/xYz-0123456789abcdefgh",
 		"prio": "dringend", "PRIO": "DRINGEND ", "state": "zurückgezogen", "guess": "TAKEOVER 99999", "word": strings.Repeat("W", 20), "url": "https://help.example.org",
 		"pos": "999th", "org": name, "pct": "100%", "pct2": "100%", "until": "bis Mon 14:30 ", "shift": "28. Mär 10:38 - 29. Mär 10:38", "shift2": "28. Mär 10:38 - 29. Mär 10:38", "next": strings.Repeat("n", 50), "text": "", "list": "", "list2": "", "lines": "",
 	}

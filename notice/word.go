@@ -16,6 +16,7 @@ type Facts struct {
 	Zone       *time.Location
 	Language   string // the reader's
 	URL        string // of the pages
+	Link       string // of the requester's page, below URL; empty when it is not known
 	// Waiting are the other tickets that nobody holds, Position is this one's place
 	// among all of them from 1; both only when SpeaksOfQueue.
 	Waiting  []Item
@@ -31,6 +32,9 @@ var queueTexts = map[ticket.Message]bool{
 // SpeaksOfQueue tells whether a message needs Facts.Waiting and Facts.Position.
 func SpeaksOfQueue(m ticket.Message) bool { return queueTexts[m] }
 
+// SpeaksOfPage tells whether a message needs Facts.Link.
+func SpeaksOfPage(m ticket.Message) bool { return m == "req_created" }
+
 // waitsShown is how many other tickets a text names.
 const waitsShown = 5
 
@@ -40,7 +44,7 @@ func Word(n ticket.Notice, f Facts) (id string, values map[string]string) {
 	at := func(when time.Time) string { return At(when, f.Now, f.Zone, lang) }
 	values = map[string]string{
 		"n": strconv.Itoa(t.Number), "subj": t.Subject, "prio": Prio(t.Priority, lang), "PRIO": Prefix(t.Priority, lang),
-		"from": t.Requester.Name, "phone": f.Phone, "loc": f.Loc, "url": f.URL,
+		"from": t.Requester.Name, "phone": f.Phone, "loc": f.Loc, "url": f.URL, "link": f.URL + "/t/" + f.Link,
 		"age": Age(f.Now.Sub(t.CreatedAt), lang), "state": State(t.Status, lang), "who": n.Who.Name,
 		"time": Clock(n.At, f.Now, f.Zone, lang), "date": at(n.At), "repeat": Window(t.Plan.Repeat, lang), "window": Window(t.Plan.AutoClose, lang),
 		"text": n.Text, "lines": firstLines(t.Body), "subj2": n.Text,
@@ -100,11 +104,17 @@ func variant(n ticket.Notice, f Facts) string {
 		return string(m) + "_part"
 	case m == "note_ok" && !f.Ticket.Status.Open():
 		return "note_ok_closed"
+	case m == "req_created" && f.Link != "" && f.URL != "" && (n.To.Via == "im" || browses(f.Ticket)):
+		return "req_created_link"
 	case m == "done_ok" && len(f.Waiting) > 0:
 		return "done_ok_next"
 	}
 	return string(m)
 }
+
+// browses tells whether whoever asked has more than a phone at hand: a text has no
+// room for both the way to a page and what can be told without one.
+func browses(t ticket.Ticket) bool { return t.Channel == "web" || t.Channel == "rest" }
 
 // EndMissing marks a text whose end never arrived.
 const EndMissing = " [the end is missing]"
@@ -149,13 +159,17 @@ func OpenEnd(lang string) string {
 	return "further notice"
 }
 
-// Details is the beginning of a description for the Temporal UI, at most limit
-// bytes long and never cut within a character.
-func Details(body string, limit int) string {
-	if len(body) <= limit {
-		return body
+// Details is a ticket in the Temporal UI: the way to its page, when there is one, and
+// the beginning of its description, at most limit bytes together and never cut within
+// a character.
+func Details(body, page string, limit int) string {
+	if page != "" {
+		page = "[Ticket page](" + page + ")\n\n"
 	}
-	return strings.ToValidUTF8(body[:limit-3], "") + "..."
+	if limit -= len(page); len(body) > limit {
+		body = strings.ToValidUTF8(body[:limit-3], "") + "..."
+	}
+	return page + body
 }
 
 // Ordinal is a place in line: "3rd".
