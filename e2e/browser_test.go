@@ -2,13 +2,170 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
 
 // browser is a headless Chromium.
 type browser struct{ *node }
+
+// see waits until one element of the selector has all the texts.
+func (b browser) see(page, selector string, texts ...string) {
+	b.t.Helper()
+	b.do("see", page, map[string]any{"selector": selector, "texts": texts})
+}
+
+func (b browser) press(page, selector string) {
+	b.t.Helper()
+	b.do("press", page, map[string]any{"selector": selector})
+}
+
+func (b browser) fill(page, selector, text string) {
+	b.t.Helper()
+	b.do("fill", page, map[string]any{"selector": selector, "text": text})
+}
+
+// signIn has a person sign in with the link that the phone gets. The page is the
+// person's own.
+func (b browser) signIn(desk *Desk, p *Person) {
+	b.t.Helper()
+	b.do("open", p.ID, map[string]any{"url": desk.HTTP + "/sign-in", "as": p.ID})
+	b.do("type", p.ID, map[string]any{"selector": "#who", "text": p.ID})
+	said := p.Phone().Read("Helpdesk sign-in").Text
+	link := regexp.MustCompile(`http://\S+/sign-in/\S+`).FindString(said)
+	if link == "" {
+		b.t.Fatalf("no link in %q", said)
+	}
+	b.do("open", p.ID, map[string]any{"url": link, "as": p.ID})
+	b.press(p.ID, "form:not([action]) button")
+	b.see(p.ID, ".top .you", p.Name)
+}
+
+// inspect looks at a page in both colours and at two widths, and keeps pictures.
+func (b browser) inspect(page, name string) {
+	b.t.Helper()
+	_, wrong := b.do("inspect", page, map[string]any{"path": filepath.Join(b.t.ArtifactDir(), name)})
+	if wrong != "" {
+		b.t.Errorf("%s:\n%s", name, wrong)
+	}
+}
+
+// byPages is a request from its first word to its end, by the pages of whoever asks,
+// of an agent with a phone and of a manager; every page is inspected on the way.
+func byPages(desk *Desk, b browser) {
+	ann, bob, meg := desk.Person("ann"), desk.Person("bob"), desk.Person("meg")
+	aside(desk, "is on your request", "is solved", "is open again", "NO", "answer", "not fixed", "closed")
+	desk.Advance(time.Minute) // offers within a minute are bundled
+	b.signIn(desk, ann)
+	b.signIn(desk, meg)
+	visit := func(who *Person, path string) {
+		b.do("open", who.ID, map[string]any{"url": desk.HTTP + path, "as": who.ID})
+	}
+	b.inspect("board", "board")
+	visit(ann, "/new")
+	b.inspect("ann", "new")
+	b.fill("ann", "[name=subject]", "Plotter draws only circles")
+	b.fill("ann", "[name=body]", "Since this morning.\nEverything is round.")
+	b.press("ann", "main button")
+	b.see("ann", ".steps .now", "Taken")
+	b.see("ann", ".talk", "Everything is round.")
+	b.inspect("ann", "request")
+	offer := bob.Phone().Read("Plotter draws only circles", "to take").Text
+	n, err := strconv.Atoi(regexp.MustCompile(`#(\d+)`).FindStringSubmatch(offer)[1])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	desk.mine = append(desk.mine, n)
+
+	visit(meg, fmt.Sprintf("/tickets/%d", n))
+	bob.Phone().Reply(fmt.Sprint(n)).Expect(number(n) + " is yours")
+	b.see("ann", ".steps .now", "Taken", "Bob")
+	b.see("meg", "#live", "Bob is on it")
+	bob.Phone().Reply(fmt.Sprintf("ask %d Which plotter, the old one?", n))
+	b.see("ann", ".talk .said", "Which plotter, the old one?")
+	b.see("ann", ".steps .now", "Question")
+	ann.Phone().Expect("Which plotter")
+	b.fill("ann", "[name=text]", "The old one, yes.")
+	b.press("ann", "form[action$='/write'] button")
+	bob.Phone().Expect("The old one, yes.")
+	b.see("meg", ".talk .said", "The old one, yes.")
+	b.press("meg", "#verb-note summary")
+	b.fill("meg", "#verb-note textarea", "Third time this month.")
+	b.press("meg", "#verb-note button")
+	b.see("meg", ".talk .note", "Third time this month.")
+	b.inspect("meg", "ticket")
+	bob.Phone().Reply(fmt.Sprintf("c%d new pen", n)).Expect("closed")
+	b.see("ann", ".steps .done", "Solved", "Bob")
+	b.press("ann", "#verb-reopen summary")
+	b.fill("ann", "#verb-reopen textarea", "Now it draws squares.")
+	b.press("ann", "#verb-reopen button")
+	b.see("ann", ".steps .now", "Taken")
+	bob.Phone().Expect("Now it draws squares.")
+	b.see("meg", "#live", "Bob is on it")
+	if _, text := b.do("text", "ann", nil); strings.Contains(text, "Third time this month") {
+		b.t.Error("the requester reads an internal note")
+	}
+	b.press("meg", "form[action$='/close'] button")
+	b.see("ann", ".steps .done", "Solved")
+	desk.Await(n, "closed", "bob")
+
+	for _, path := range []string{"tickets?status=all", "people", "charts", "wall", fmt.Sprintf("tickets/%d/why", n)} {
+		visit(meg, "/"+path)
+		name, _, _ := strings.Cut(path, "?")
+		b.inspect("meg", path[strings.LastIndex(name, "/")+1:len(name)])
+	}
+	b.do("open", "stranger", map[string]any{"url": desk.HTTP + "/sign-in", "as": "stranger"})
+	b.inspect("stranger", "sign-in")
+	b.do("open", "stranger", map[string]any{"url": desk.HTTP + "/t/nothing", "as": "stranger"})
+	b.inspect("stranger", "missing")
+}
+
+// wallOfAKilled kills the server behind a wall: its dot must say so, and that it lives
+// when the server is back.
+func wallOfAKilled(desk *Desk, b browser) {
+	address := freeAddress()
+	serve := func() *exec.Cmd {
+		command := exec.Command(program(b.t), "serve", "api")
+		command.Env = append(environment(), "DATABASE_URL="+desk.DatabaseURL, "TEMPORAL_ADDRESS="+desk.Temporal, "DESKBELL_HTTP_ADDR="+address,
+			"DESKBELL_PUBLIC_URL=http://"+address, "DESKBELL_OPEN_BOARD=true", "DESKBELL_TOKEN_KEY="+strings.Repeat("k", 32))
+		command.Stderr = b.t.Output()
+		if err := command.Start(); err != nil {
+			b.t.Fatal(err)
+		}
+		if !eventually(startLimit, func() bool {
+			response, err := http.Get("http://" + address + "/healthz")
+			if err == nil {
+				_ = response.Body.Close()
+			}
+			return err == nil
+		}) {
+			b.t.Fatal("no server")
+		}
+		return command
+	}
+	kill := func(command *exec.Cmd) {
+		if err := command.Process.Kill(); err != nil {
+			b.t.Fatal(err)
+		}
+		_ = command.Wait() // it was killed
+	}
+	first := serve()
+	b.do("open", "wall", map[string]any{"url": "http://" + address + "/wall"})
+	b.see("wall", "#freshness", "live")
+	kill(first)
+	b.see("wall", "#freshness[data-state=lost]", "disconnected")
+	second := serve()
+	defer kill(second)
+	b.see("wall", "#freshness[data-state=live]", "live")
+	b.do("kept", "wall", nil)
+}
 
 // do has a command done and returns when it was, in milliseconds, and its text.
 func (b browser) do(command string, page string, more map[string]any) (int64, string) {
@@ -58,6 +215,9 @@ func pages(t *testing.T, desk *Desk) {
 	b.do("kept", "board", nil)
 	bob.Phone().Expect(number(n) + " is yours")
 	b.do("see", "phone", map[string]any{"selector": "li", "texts": []string{number(n) + " is yours"}})
+
+	byPages(desk, b)
+	wallOfAKilled(desk, b)
 
 	b.do("open", "chat", map[string]any{"url": desk.Phones + "/chat/bob"})
 	desk.presence(bob, "available")

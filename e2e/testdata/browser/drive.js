@@ -2,13 +2,20 @@
 "use strict";
 
 const { chromium } = require("playwright-core");
+const axe = require("axe-core").source;
 const pages = new Map();
-let context;
+const contexts = new Map(); // by who sits at the browser
+let browser;
+
+async function contextOf(who) {
+  if (!contexts.has(who)) contexts.set(who, await browser.newContext({ viewport: { width: 1280, height: 900 } }));
+  return contexts.get(who);
+}
 
 const commands = {
   // A page keeps a mark for as long as it is not loaded again.
   open: async (c) => {
-    const page = await context.newPage();
+    const page = await (await contextOf(c.as ?? "")).newPage();
     pages.set(c.page, page);
     page.on("pageerror", (error) => process.stderr.write(`${c.page}: ${error}\n`));
     await page.goto(c.url, { waitUntil: "domcontentloaded" });
@@ -18,6 +25,30 @@ const commands = {
     const field = pages.get(c.page).locator(c.selector).first();
     await field.fill(c.text);
     await field.press("Enter");
+  },
+  fill: async (c) => pages.get(c.page).locator(c.selector).first().fill(c.text),
+  // Presses a button; what it leads to is loaded then.
+  press: async (c) => pages.get(c.page).locator(c.selector).first().click({ timeout: c.timeout }),
+  where: async (c) => pages.get(c.page).url(),
+  // Looks at a page in both colours and at two widths: the answer is what is seriously
+  // wrong for people with a disability, or runs out of the screen.
+  inspect: async (c) => {
+    const page = pages.get(c.page);
+    const wrong = [];
+    await page.evaluate(axe);
+    for (const width of [1280, 390]) for (const scheme of ["light", "dark"]) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
+      await page.screenshot({ path: `${c.path}-${scheme}-${width}.png`, fullPage: true });
+      const found = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"], runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] }));
+      for (const v of found.violations) {
+        if (["serious", "critical"].includes(v.impact)) wrong.push(`${scheme} ${width}: ${v.id}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`);
+      }
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (over > 0) wrong.push(`${scheme} ${width}: ${over} pixels wider than the screen`);
+    }
+    await page.setViewportSize({ width: 1280, height: 900 });
+    return wrong.join("\n");
   },
   // Waits until one element of the selector contains all texts.
   see: async (c) => {
@@ -33,12 +64,11 @@ const commands = {
 };
 
 async function main() {
-  const browser = await chromium.launch({
+  browser = await chromium.launch({
     executablePath: process.argv[2],
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync"],
   });
-  context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   for await (const line of require("readline").createInterface({ input: process.stdin })) {
     const answer = { at: 0, error: "", text: "" };
     try {
