@@ -60,11 +60,14 @@ func (d *Desk) Standing(ctx context.Context) (string, error) {
 // TellStanding calls tell with the state of the desk, now and whenever it has
 // changed, at most every 10 s, until ctx ends.
 func (d *Desk) TellStanding(ctx context.Context, tell func(string)) error {
-	changes := d.Watch(ctx)
+	return d.tellStanding(ctx, d.Watch(ctx), d.Standing, tell)
+}
+
+func (d *Desk) tellStanding(ctx context.Context, changes <-chan Change, look func(context.Context) (string, error), tell func(string)) error {
 	minute := time.NewTicker(time.Minute) // the age of the oldest
 	defer minute.Stop()
 	for told := ""; ; {
-		text, err := d.Standing(ctx)
+		text, err := look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil

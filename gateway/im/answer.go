@@ -139,7 +139,7 @@ func (g *Gateway) answerIQ(ctx context.Context, s *session, asked xmpp.IQ) error
 	case query.Space == nsPing && asked.Type == "get":
 		return nil
 	case own && query.Space == nsRoster && asked.Type == "set":
-		if err := g.noteRoster(asked.Query); err != nil {
+		if err := g.noteRoster(s, asked.Query); err != nil {
 			return err
 		}
 	case build != nil && asked.Type == "get" && g.known(ctx, asked.From):

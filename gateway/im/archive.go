@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -17,6 +18,8 @@ import (
 const (
 	pageSize = 50       // messages per archive page
 	maxText  = 64 << 10 // bytes of one message's text; the rest is cut
+
+	archiveLife = 400 * 24 * time.Hour // the longest that servers are told to keep one
 )
 
 // position is the last archive entry that was dealt with.
@@ -84,16 +87,27 @@ func (g *Gateway) drain(ctx context.Context, s *session, from *archive) error {
 	for {
 		asked := g.clock.Now()
 		entries, complete, err := s.fetch(ctx, from.of, query)
-		if err == nil {
+		switch {
+		case err == nil:
 			g.config.Watch.Read(len(entries), g.clock.Now().Sub(asked))
-		}
-		if errors.Is(err, errRefused) && query.Set.After != "" && query.Form == nil {
+		case errors.Is(err, errRefused) && query.Set.After != "" && query.Form == nil:
 			g.log.Warn("im: archive cursor is unknown to the server, going back by time")
 			query = archiveQuery{Form: since(g.before(from.stamp))}
 			continue
-		}
-		if err != nil {
+		case s.ended() || ctx.Err() != nil:
 			return fmt.Errorf("query archive: %w", err)
+		case len(entries) > 0: // it cannot send the next one, or was slow
+		case query.Set.Max != 1:
+			query.Set.Max = 1
+			continue
+		default:
+			if entries, err = s.beyond(ctx, from); err == nil {
+				entries, err = g.between(ctx, s, from, entries)
+			}
+			if err != nil {
+				return fmt.Errorf("query archive: %w", err)
+			}
+			g.log.Error("im: the server cannot send an entry of the archive, passed over", slog.Time("after", from.stamp), slog.Int("read_behind_it", len(entries)))
 		}
 		if err := g.accept(ctx, s, from, entries); err != nil {
 			return err
@@ -101,8 +115,98 @@ func (g *Gateway) drain(ctx context.Context, s *session, from *archive) error {
 		if complete || len(entries) == 0 {
 			return nil
 		}
-		query.Set.After = from.id
+		query.Set = pageSet{After: from.id}
 	}
+}
+
+// beyond reads what comes behind the entry that follows a position and that the server
+// cannot send: it looks for what it can send from some later time on, and goes back from
+// there until it fails again. A query to which it cannot send all is not answered, or is
+// refused, but a server that sends entries as it reads them has sent those before.
+func (s *session) beyond(ctx context.Context, from *archive) (entries []archived, err error) {
+	for step := time.Second; ; step *= 2 {
+		entries, _, err = s.fetch(ctx, from.of, archiveQuery{Form: since(from.stamp.Add(step)), Set: pageSet{Max: 1}})
+		if err == nil || len(entries) > 0 {
+			break
+		}
+		if s.ended() || ctx.Err() != nil || step > archiveLife {
+			return nil, err
+		}
+	}
+	before := func(n int) archiveQuery {
+		q := newest(n)
+		if len(entries) > 0 {
+			*q.Set.Before = entries[0].ID
+		}
+		return q
+	}
+	for size := pageSize; ; {
+		page, first, err := s.fetch(ctx, from.of, before(size))
+		if err == nil {
+			behind, reached := from.behind(page)
+			if entries = append(behind, entries...); reached || first {
+				return entries, nil // it was sent after all
+			}
+			continue
+		}
+		if err := s.roundTrip(ctx); err != nil { // slow is not broken
+			return nil, err
+		}
+		if size == 1 {
+			break
+		}
+		size = 1
+	}
+	backwards := before(pageSize)
+	backwards.Flip = &struct{}{}
+	last, _, err := s.fetch(ctx, from.of, backwards)
+	if err == nil {
+		return nil, errors.New("the server sends now what it did not send before")
+	}
+	slices.Reverse(last)
+	behind, _ := from.behind(last)
+	return append(behind, entries...), nil
+}
+
+// between adds what people wrote between two entries that the server cannot send: asked
+// for what one of them wrote, it does not look at the others'.
+func (g *Gateway) between(ctx context.Context, s *session, from *archive, entries []archived) ([]archived, error) {
+	if from.of != "" || from.id == "" {
+		return entries, nil
+	}
+	people, err := g.directory.JIDs(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list JIDs: %w", err)
+	}
+	var missed []archived
+	for _, jid := range people {
+		theirs, _, err := s.fetch(ctx, from.of, archiveQuery{Form: with(jid), Set: pageSet{After: from.id}})
+		if s.ended() || ctx.Err() != nil {
+			return nil, err
+		}
+		for _, e := range theirs {
+			if !slices.ContainsFunc(entries, func(known archived) bool { return known.ID == e.ID }) {
+				missed = append(missed, e)
+			}
+		}
+	}
+	slices.SortStableFunc(missed, func(a, b archived) int { return a.Forwarded.Delay.Stamp.Compare(b.Forwarded.Delay.Stamp) })
+	if len(entries) > 0 { // a page may go on beyond them
+		last := entries[len(entries)-1].Forwarded.Delay.Stamp
+		missed = slices.DeleteFunc(missed, func(e archived) bool { return e.Forwarded.Delay.Stamp.After(last) })
+	}
+	return append(missed, entries...), nil
+}
+
+// behind are the entries of a page that come behind a position, and whether the page
+// reaches back to it.
+func (p position) behind(page []archived) (entries []archived, reached bool) {
+	for i, e := range slices.Backward(page) {
+		if e.ID == p.id || e.Forwarded.Delay.Stamp.Before(p.stamp) {
+			return page[i+1:], true
+		}
+	}
+	return page, false
 }
 
 func (g *Gateway) before(stamp time.Time) time.Time {
@@ -115,7 +219,7 @@ func (g *Gateway) before(stamp time.Time) time.Time {
 // findArchive finds the place in the archive, or that there is none. An archive that
 // was there before is not given up: without it the desk stays away.
 func (g *Gateway) findArchive(ctx context.Context, s *session) error {
-	_, _, err := s.fetch(ctx, "", newest(1))
+	_, err := s.request(ctx, "", "get", archiveForm{})
 	if errors.Is(err, errRefused) && !g.own.known {
 		g.warnWithoutArchive()
 		s.settleArchive(false)
@@ -144,7 +248,7 @@ func (g *Gateway) locate(ctx context.Context, s *session, in *archive) error {
 	}
 	if id == "" && stamp.IsZero() {
 		last, _, err := s.fetch(ctx, in.of, newest(1))
-		if err != nil {
+		if err != nil && (s.ended() || errors.Is(err, errRefused)) {
 			return fmt.Errorf("find newest archive entry: %w", err)
 		}
 		stamp = g.clock.Now()
@@ -177,7 +281,8 @@ type page struct {
 }
 
 // fetch asks for one page of an archive, in archive order. An entry that cannot
-// be parsed is returned with its id only.
+// be parsed is returned with its id only. With an error come the entries that were
+// sent before it.
 func (s *session) fetch(ctx context.Context, of string, query archiveQuery) (entries []archived, complete bool, err error) {
 	query.QueryID = randomHex(8)
 	if query.Set.Max == 0 {
@@ -191,16 +296,16 @@ func (s *session) fetch(ctx context.Context, of string, query archiveQuery) (ent
 	s.mu.Lock()
 	delete(s.pages, query.QueryID)
 	s.mu.Unlock()
-	if err != nil {
-		return nil, false, err
-	}
-	var end archiveEnd
-	if err := xml.Unmarshal(answer.Query, &end); err != nil {
-		return nil, false, fmt.Errorf("parse end of archive page: %w", err)
-	}
 	for _, element := range asked.results {
 		entry, _ := parseArchived(element) // without its parts it is nobody's message, and passed over
 		entries = append(entries, entry)
+	}
+	if err != nil {
+		return entries, false, err
+	}
+	var end archiveEnd
+	if err := xml.Unmarshal(answer.Query, &end); err != nil {
+		return entries, false, fmt.Errorf("parse end of archive page: %w", err)
 	}
 	return entries, end.Complete, nil
 }

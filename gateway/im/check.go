@@ -14,7 +14,7 @@ import (
 // which messages may be lost.
 var ErrNoArchive = errors.New("the account has no message archive")
 
-// Check logs in, asks the archive for one entry and for the roster, and leaves. It
+// Check logs in, asks for the archive and for the roster, and leaves. It
 // reads no message and tells nobody anything beyond a short presence. It returns the
 // bare JIDs whose presence the account gets; or ErrNoArchive, or why the login failed.
 func Check(ctx context.Context, c Config) (contacts []string, err error) {
@@ -40,7 +40,7 @@ func Check(ctx context.Context, c Config) (contacts []string, err error) {
 			}
 		})
 	})
-	if _, _, err = s.fetch(dialing, "", newest(1)); errors.Is(err, errRefused) {
+	if _, err = s.request(dialing, "", "get", archiveForm{}); errors.Is(err, errRefused) {
 		err = fmt.Errorf("%w: %w", ErrNoArchive, err)
 	}
 	if err == nil {

@@ -282,6 +282,7 @@ func (g *Gateway) serve(ctx context.Context, s *session, work func(context.Conte
 			g.log.Warn("im: card", slog.Any("error", err))
 		}
 	})
+	goroutines.Go(func() { g.keepRoster(ctx, s) })
 	goroutines.Go(func() { g.receive(ctx, s) })
 	if g.room.jid != "" {
 		goroutines.Go(func() { g.room.attend(ctx, s) })

@@ -27,6 +27,7 @@ type desk struct {
 
 	mu        sync.Mutex
 	people    []string
+	looks     int // into the directory
 	kept      []gateway.Message
 	keys      map[string]int
 	cursor    string
@@ -131,6 +132,7 @@ func (d *desk) Known(_ context.Context, jid string) (bool, error) {
 func (d *desk) JIDs(context.Context) ([]string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.looks++
 	return slices.Clone(d.people), nil
 }
 
@@ -630,6 +632,39 @@ func TestLongMessagesAreCut(t *testing.T) {
 	if got := d.texts(); len(got) != 2 || len(got[0]) != maxText {
 		t.Errorf("kept %d messages", len(got))
 	}
+}
+
+// On a server that cannot send an entry of its archive the desk gets past it, and reads
+// everything before, between and after.
+func TestUnsendableEntriesArePassedOver(t *testing.T) {
+	t.Parallel()
+	p := startProsodyWith(t, "sqlite_tune")
+	alice := p.login("alice", "phone")
+	d := newDesk(t, p, p.addr)
+	d.timing.request, d.timing.poll = time.Second, time.Second
+	alice.say("before the first login")
+	alice.ping()
+	d.run()
+	d.stop()
+	poison := func() {
+		p.login("eve", randomHex(2)).send("<message to='%s' type='chat'><body>poison</body><a xmlns='urn:x' xml:foo='1'/></message>", botJID)
+	}
+	alice.say("number 0")
+	alice.ping()
+	poison()
+	alice.say("number 1")
+	alice.say("number 2")
+	alice.ping()
+	poison()
+	alice.say("number 3")
+	alice.ping()
+	d.own.position = position{}
+	d.run()
+	d.message("number 3")
+	if !strings.Contains(d.sink.String(), "cannot send an entry") {
+		t.Error("the log does not say so: is this server sound?")
+	}
+	d.checkNumbers(4)
 }
 
 // What the server's parser lets through must not end the session: a stranger could

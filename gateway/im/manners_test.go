@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"deskbell/gateway"
 
@@ -170,6 +171,41 @@ func TestCard(t *testing.T) {
 	d.stop() // waits for what the login does
 	if n := strings.Count(d.sink.String(), "card stored"); n != 1 {
 		t.Errorf("stored %d times", n)
+	}
+}
+
+// Who leaves the directory is no longer seen and no longer sees the desk, and who joins
+// it is asked; nobody else is touched.
+func TestRosterFollowsTheDirectory(t *testing.T) {
+	t.Parallel()
+	p := startProsody(t)
+	bob, carol := p.login("bob", "phone"), p.login("carol", "phone")
+	d := newDesk(t, p, p.addr)
+	d.timing.poll = 100 * time.Millisecond
+	d.people = []string{"alice@" + host, "bob@" + host}
+	d.run()
+	d.awaitState("bob", "available/chat/")
+	find(bob, &bob.said, "the desk", func(s xmpp.Presence) bool { return bare(s.From) == botJID && s.Type == "" })
+	d.mu.Lock()
+	d.people = []string{"alice@" + host, "carol@" + host}
+	d.mu.Unlock()
+	for _, word := range []string{"unsubscribe", "unsubscribed", "unavailable"} {
+		find(bob, &bob.said, word, func(s xmpp.Presence) bool { return bare(s.From) == botJID && s.Type == word })
+	}
+	find(carol, &carol.said, "a request", func(s xmpp.Presence) bool { return bare(s.From) == botJID && s.Type == "subscribe" })
+	contacts, err := Check(t.Context(), d.config)
+	if err != nil || !slices.Equal(contacts, []string{"alice@" + host}) {
+		t.Errorf("%q, %v", contacts, err)
+	}
+	// By a mistake nobody is left: nobody is removed.
+	d.mu.Lock()
+	d.people = nil
+	d.mu.Unlock()
+	looks := func() (n int) { d.mu.Lock(); defer d.mu.Unlock(); return d.looks }
+	before := looks()
+	d.await("the directory is looked at", func() bool { return looks() > before+4 })
+	if contacts, err := Check(t.Context(), d.config); err != nil || len(contacts) != 1 {
+		t.Errorf("%q, %v", contacts, err)
 	}
 }
 

@@ -321,15 +321,82 @@ func (g *Gateway) fetchRoster(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	return g.noteRoster(answer.Query)
+	return g.noteRoster(s, answer.Query)
 }
 
-func (g *Gateway) noteRoster(query []byte) error {
+// keepRoster keeps the roster in step with the directory until ctx ends: who is new
+// there is asked for their presence; who has left it does not get ours any more, nor we
+// theirs. Each is tried once per login. An empty directory is taken for a mistake.
+func (g *Gateway) keepRoster(ctx context.Context, s *session) {
+	tried := map[string]bool{}
+	look := time.NewTicker(g.timing.poll)
+	defer look.Stop()
+	for ctx.Err() == nil {
+		people, err := g.directory.JIDs(ctx)
+		if err != nil {
+			g.log.Error("im: read directory", slog.Any("error", err))
+		}
+		for jid, step := range s.rosterSteps(people) {
+			if tried[jid+step] {
+				continue
+			}
+			tried[jid+step] = true
+			if step == "remove" {
+				_, err = s.request(ctx, "", "set", rosterQuery{Items: []rosterItem{{JID: jid, Subscription: "remove"}}})
+			} else {
+				err = s.write(ctx, presence{To: jid, Type: step})
+			}
+			if err != nil && ctx.Err() == nil {
+				g.log.Warn("im: the roster is not as the directory", slog.String("step", step), slog.Any("error", err))
+			}
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// rosterSteps is what to do to be in step with these people: subscribe or remove, by
+// bare JID. Contacts that are no people, such as gateways, are left alone.
+func (s *session) rosterSteps(people []string) map[string]string {
+	steps := map[string]string{}
+	if len(people) == 0 {
+		return steps
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for jid := range s.roster {
+		if strings.Contains(jid, "@") && !slices.Contains(people, jid) {
+			steps[jid] = "remove"
+		}
+	}
+	for _, jid := range people {
+		if item := s.roster[jid]; item.Ask == "" && item.Subscription != "to" && item.Subscription != "both" {
+			steps[jid] = "subscribe"
+		}
+	}
+	return steps
+}
+
+// note is what the roster says of somebody.
+func (s *session) note(item rosterItem) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if item.Subscription == "remove" {
+		delete(s.roster, bare(item.JID))
+	} else {
+		s.roster[bare(item.JID)] = item
+	}
+}
+
+func (g *Gateway) noteRoster(s *session, query []byte) error {
 	var roster rosterQuery
 	if err := xml.Unmarshal(query, &roster); err != nil {
 		return fmt.Errorf("parse roster: %w", err)
 	}
 	for _, item := range roster.Items {
+		s.note(item)
 		g.presence.subscription(item.JID, item.Subscription == "to" || item.Subscription == "both")
 	}
 	return nil

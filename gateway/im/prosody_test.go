@@ -44,11 +44,11 @@ type prosody struct {
 
 func startProsody(t testing.TB) *prosody {
 	t.Helper()
-	return startProsodyWith(t, "sqlite_tune") // which brings the archive
+	return startProsodyWith(t, "sqlite_tune", "archive_readable") // the first brings the archive
 }
 
-// startProsodyWith starts one with one more module, which may be none.
-func startProsodyWith(t testing.TB, module string) *prosody {
+// startProsodyWith starts one with more modules.
+func startProsodyWith(t testing.TB, more ...string) *prosody {
 	t.Helper()
 	if _, err := exec.LookPath("prosody"); err != nil {
 		if os.Getenv("CI") != "" {
@@ -61,6 +61,10 @@ func startProsodyWith(t testing.TB, module string) *prosody {
 	p.certificates()
 	p.accounts()
 	_, port, _ := net.SplitHostPort(p.addr)
+	rooms := "time"
+	if slices.Contains(more, "sqlite_tune") {
+		rooms = "muc_mam"
+	}
 	modules, err := filepath.Abs("../../devstack/prosody_modules")
 	if err != nil {
 		t.Fatal(err)
@@ -82,12 +86,12 @@ plugin_paths = { %[4]q }
 archive_expires_after = "1w"
 c2s_stanza_size_limit = 262144
 log = { warn = %[1]q .. "/prosody.log" }
-modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", %[5]q, "carbons", "offline", "pep", "vcard_legacy", "archive_readable" }
+modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "carbons", "offline", "pep", "vcard_legacy", "%[5]s" }
 VirtualHost "%[3]s"
 	ssl = { key = %[1]q .. "/key.pem", certificate = %[1]q .. "/cert.pem" }
 Component "rooms.%[3]s" "muc"
 	modules_enabled = { %[6]q }
-`, p.dir, port, host, modules, module, map[bool]string{true: "muc_mam", false: "time"}[module == "sqlite_tune"]))
+`, p.dir, port, host, modules, strings.Join(more, `", "`), rooms))
 	p.start()
 	t.Cleanup(p.kill)
 	return p

@@ -50,6 +50,7 @@ type session struct {
 	mu      sync.Mutex
 	waiting map[string]chan<- xmpp.IQ // our requests, by id
 	pages   map[string]*page          // of archives, by the query's id
+	roster  map[string]rosterItem     // by bare JID
 	flights map[string][]*flight      // our messages without proof, by addressee
 	typists map[string]bool           // clients that show who is typing, by full JID
 	archive int                       // whether there is one
@@ -104,6 +105,7 @@ func dial(ctx context.Context, c Config, t timing) (*session, error) {
 		done:    make(chan struct{}),
 		waiting: map[string]chan<- xmpp.IQ{},
 		pages:   map[string]*page{},
+		roster:  map[string]rosterItem{},
 		flights: map[string][]*flight{},
 		typists: map[string]bool{},
 	}, nil
@@ -148,6 +150,15 @@ func (s *session) end(cause error) {
 		close(s.done)
 	})
 	s.relay.cut()
+}
+
+func (s *session) ended() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // goodbye closes the stream in order, so that the server announces us as gone.

@@ -113,6 +113,7 @@ type rosterQuery struct {
 type rosterItem struct {
 	JID          string `xml:"jid,attr"`
 	Subscription string `xml:"subscription,attr"`
+	Ask          string `xml:"ask,attr,omitempty"`
 }
 
 type archivePreferences struct {
@@ -127,6 +128,12 @@ type archiveQuery struct {
 	QueryID string   `xml:"queryid,attr"`
 	Form    *form    `xml:"jabber:x:data x"`
 	Set     pageSet
+	Flip    *struct{} `xml:"flip-page"` // the newest first
+}
+
+// archiveForm asks what may be asked of an archive, and whether there is one.
+type archiveForm struct {
+	XMLName xml.Name `xml:"urn:xmpp:mam:2 query"`
 }
 
 type form struct {
@@ -158,6 +165,14 @@ func since(t time.Time) *form {
 	return &form{Type: "submit", Fields: []field{
 		{Var: "FORM_TYPE", Type: "hidden", Value: nsArchive},
 		{Var: "start", Value: t.UTC().Format(time.RFC3339)},
+	}}
+}
+
+// with is the filter "from or to this person".
+func with(jid string) *form {
+	return &form{Type: "submit", Fields: []field{
+		{Var: "FORM_TYPE", Type: "hidden", Value: nsArchive},
+		{Var: "with", Value: jid},
 	}}
 }
 
