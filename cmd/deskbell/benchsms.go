@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"strings"
 	"time"
 
-	"deskbell/clock"
-	"deskbell/devstack"
 	"deskbell/gateway/sms/smppbench"
 	"deskbell/store"
 )
@@ -22,32 +19,11 @@ type benchSMSCmd struct {
 }
 
 // Run measures with a PostgreSQL of its own, because the rows stay in the inbox.
-func (b benchSMSCmd) Run(ctx context.Context) (err error) {
-	dir, err := os.MkdirTemp("", "deskbell-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL does not run as root
-		return err
-	}
-	postgres, err := devstack.StartPostgres(ctx, devstack.PostgresConfig{Dir: dir})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, postgres.Stop(context.WithoutCancel(ctx))) }()
-	if err := postgres.EnsureDatabase(ctx, "bench"); err != nil {
-		return err
-	}
-	quiet := slog.New(slog.DiscardHandler)
-	if err := store.Migrate(ctx, postgres.URL("bench"), quiet); err != nil {
-		return err
-	}
-	s, err := store.Open(ctx, postgres.URL("bench"), clock.System{}, quiet)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
+func (b benchSMSCmd) Run(ctx context.Context) error {
+	return withBenchStore(ctx, func(_ string, s *store.Store) error { return b.measure(ctx, s) })
+}
+
+func (b benchSMSCmd) measure(ctx context.Context, s *store.Store) error {
 	rows, err := smppbench.Run(ctx, s, b.Each)
 	if b.JSON {
 		return errors.Join(err, json.NewEncoder(os.Stdout).Encode(map[string]any{"rows": rows}))

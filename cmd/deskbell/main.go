@@ -37,6 +37,7 @@ type cli struct {
 	Token    tokenCmd    `cmd:"" help:"Make an API token for a person."`
 	Bench    struct {
 		Tickets benchCmd    `cmd:"" default:"withargs" help:"Whole lives of tickets over the real wires, beside a bare workflow."`
+		IM      benchIMCmd  `cmd:"" help:"The chat gateway beside a bare echo bot on the same server, without and with the commit of messages."`
 		SMS     benchSMSCmd `cmd:"" help:"The SMPP session beside the bare codec, and messages in with their commit."`
 	} `cmd:"" help:"Measure."`
 }
