@@ -82,6 +82,7 @@ var readsMachineClock = map[string]string{
 	"gateway/im/im.go":                   "how long a login stood decides the pause before the next",
 	"web/hub.go":                         "deadlines of a connection are the kernel's time",
 	"gateway/sms/session.go":             "deadlines and silence of a connection are the kernel's time",
+	"gateway/im/xmppbench/xmppbench.go":  "it measures",
 	"gateway/sms/smppbench/smppbench.go": "it measures",
 	"gateway/sms/check.go":               "how long a text was on its way is a measurement",
 	"gateway/sms/inbound.go":             "how long an unacknowledged PDU waits is the connection's time",

@@ -399,12 +399,16 @@ func (g *Gateway) sort(ctx context.Context, s *session, e archived) (*gateway.Me
 	if err != nil {
 		return nil, nil, fmt.Errorf("look up sender: %w", err)
 	}
+	if !known {
+		allowed, news := g.strangers.allow(from)
+		if news {
+			g.log.Warn("im: a stranger writes too much, messages dropped")
+		}
+		if !allowed || m.Encrypted != nil {
+			return nil, nil, nil
+		}
+	}
 	switch {
-	case !known && !g.strangers.allow(from):
-		g.log.Warn("im: a stranger writes too much, messages dropped")
-		return nil, nil, nil
-	case m.Encrypted != nil && !known:
-		return nil, nil, nil
 	case m.Encrypted != nil:
 		return nil, &message{To: m.From, Type: "chat", ID: wireID("encrypted/"+e.ID, from), Body: g.config.Encrypted}, nil
 	}
@@ -451,7 +455,7 @@ func (g *Gateway) bounced(ctx context.Context, e archived) error {
 		reason = m.Error.condition()
 	}
 	if !addressedTo(m.ID, m.From) {
-		g.log.Warn("im: a message came back that is not ours", slog.String("reason", reason))
+		g.log.Debug("im: a message came back that is not ours", slog.String("reason", reason))
 		return nil
 	}
 	g.presence.bounced(bare(m.From))

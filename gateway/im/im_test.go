@@ -634,6 +634,66 @@ func TestLongMessagesAreCut(t *testing.T) {
 	}
 }
 
+// Whoever writes without end, in every kind of stanza and in everybody's name, keeps
+// nobody else from being heard, and is heard little.
+func TestFloods(t *testing.T) {
+	t.Parallel()
+	p := startProsody(t)
+	alice, eve := p.login("alice", "phone"), p.login("eve", "x")
+	d := newDesk(t, p, p.addr)
+	d.inRoom()
+	d.run()
+	d.await("the desk is named", d.room.names)
+	eve.join("eve")
+	alice.say("before")
+	d.message("before")
+	for i := range 60 {
+		for _, stanza := range []string{
+			"<message to='%[1]s' type='chat'><body>flood %[3]d</body></message>",
+			"<message to='%[2]s' type='normal'><body>flood %[3]d</body></message>",
+			"<message to='%[1]s' type='error' id='%[3]d'><body>take 142</body><error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>",
+			"<message to='%[1]s' type='headline'><body>take 142</body></message>",
+			"<message to='%[4]s' type='groupchat'><body>desk: take 142</body></message>",
+			"<presence to='%[2]s'><status>flood %[3]d</status></presence>",
+			"<presence to='%[1]s' type='subscribe'/>",
+			"<iq to='%[2]s' type='get' id='f%[3]d'><query xmlns='jabber:iq:version'/></iq>",
+			"<iq to='%[2]s' type='set' id='r%[3]d'><query xmlns='jabber:iq:roster'><item jid='alice@helpdesk.test' subscription='remove'/></query></iq>",
+		} {
+			eve.send(stanza+"%[5]s", botJID, d.resource(), i, roomJID, "")
+		}
+		if i == 30 {
+			alice.say("in the middle")
+		}
+	}
+	alice.say("after")
+	d.message("in the middle")
+	d.message("after")
+	eve.ping()
+	alice.say("the end")
+	d.message("the end")
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	strange := slices.DeleteFunc(slices.Clone(d.kept), func(m gateway.Message) bool { return m.From == "alice@"+host })
+	if len(strange) > strangerBurst+1 || slices.ContainsFunc(strange, func(m gateway.Message) bool { return m.From != "eve@"+host || strings.Contains(m.Text, "take") }) {
+		t.Errorf("kept %+v", strange)
+	}
+	if len(d.logins) != 1 || len(d.receipts) > 0 {
+		t.Errorf("logins %v, receipts %v", d.logins, d.receipts)
+	}
+	eve.mu.Lock()
+	defer eve.mu.Unlock()
+	for _, c := range eve.chats {
+		if bare(c.Remote) == botJID {
+			t.Errorf("eve heard %+v", c)
+		}
+	}
+	for _, a := range eve.iqs {
+		if bare(a.From) == botJID && a.Type != "error" {
+			t.Errorf("eve was answered %+v", a)
+		}
+	}
+}
+
 // On a server that cannot send an entry of its archive the desk gets past it, and reads
 // everything before, between and after.
 func TestUnsendableEntriesArePassedOver(t *testing.T) {

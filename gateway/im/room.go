@@ -317,7 +317,7 @@ func (r *room) sort(ctx context.Context, _ *session, e archived) (*gateway.Messa
 		}
 	}
 	if from == "" {
-		if !r.strangers.allow(r.jid) {
+		if allowed, _ := r.strangers.allow(r.jid); !allowed {
 			return nil, nil, nil
 		}
 		from = strings.ToLower(m.From)

@@ -21,14 +21,20 @@ type strangers struct {
 	clock clock.Clock
 
 	mu       sync.Mutex
-	limiters map[string]*rate.Limiter
+	limiters map[string]*acquaintance
+}
+
+type acquaintance struct {
+	*rate.Limiter
+	told bool // the log knows that they write too much
 }
 
 func newStrangers(now clock.Clock) *strangers {
-	return &strangers{clock: now, limiters: map[string]*rate.Limiter{}}
+	return &strangers{clock: now, limiters: map[string]*acquaintance{}}
 }
 
-func (s *strangers) allow(jid string) bool {
+// allow tells whether one more message is kept; news that from now on none is.
+func (s *strangers) allow(jid string) (allowed, news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.limiters[jid]
@@ -36,8 +42,10 @@ func (s *strangers) allow(jid string) bool {
 		if len(s.limiters) >= maxStrangers {
 			clear(s.limiters)
 		}
-		l = rate.NewLimiter(strangerRefill, strangerBurst)
+		l = &acquaintance{Limiter: rate.NewLimiter(strangerRefill, strangerBurst)}
 		s.limiters[jid] = l
 	}
-	return l.AllowN(s.clock.Now(), 1)
+	allowed = l.AllowN(s.clock.Now(), 1)
+	news, l.told = !allowed && !l.told, !allowed
+	return allowed, news
 }
