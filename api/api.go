@@ -65,6 +65,11 @@ type Desk interface {
 	CreateToken(ctx context.Context, by desk.Caller, t desk.Token) (made desk.Token, secret string, err error)
 	Tokens(ctx context.Context, by desk.Caller, person string, below int64) (list []desk.Token, more bool, err error)
 	RevokeToken(ctx context.Context, by desk.Caller, id int64) (desk.Token, error)
+	// CreateWebhook returns the secret that signs what the webhook is told.
+	CreateWebhook(ctx context.Context, by desk.Caller, url string, events []ticket.Kind) (w desk.Webhook, secret string, err error)
+	Webhooks(ctx context.Context) ([]desk.Webhook, error)
+	EndWebhook(ctx context.Context, by desk.Caller, id int64) (desk.Webhook, error)
+	WebhookLog(ctx context.Context, id, below int64) (list []desk.WebhookTry, more bool, err error)
 	Audit(ctx context.Context, f desk.AuditFilter) (list []desk.Audit, next string, err error)
 	// Ready returns what Deskbell stands on by name, nil for what is well.
 	Ready(ctx context.Context) map[string]error
@@ -134,6 +139,7 @@ func routes(cfg Config, d Desk, door *signin.Door) (*gin.Engine, *huma.OpenAPI) 
 	s.peopleRoutes()
 	s.rotaRoutes(engine)
 	s.tokenRoutes()
+	s.webhookRoutes()
 	s.operationRoutes(engine, cfg.Metrics)
 	return engine, s.api.OpenAPI()
 }

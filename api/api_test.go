@@ -487,6 +487,29 @@ func TestTokenOfOnesOwn(t *testing.T) {
 	b.must(422, b.send("root", "GET", "/v1/audit?act=%25", ""))
 }
 
+func TestWebhook(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.must(201, b.send("root", "POST", "/v1/webhooks", `{"url":"https://example.org/x","events":["taken"]}`, "Idempotency-Key", "k"))
+	if a.JSON["secret"] != "whsec_1" || a.Header().Get("Location") != "/v1/webhooks/1" {
+		t.Errorf("%s", a.Body)
+	}
+	if again := b.must(201, b.send("root", "POST", "/v1/webhooks", `{"url":"https://example.org/x","events":["taken"]}`, "Idempotency-Key", "k")); again.JSON["secret"] != nil || len(b.desk.webhooks) != 1 {
+		t.Errorf("the repeat: %s", again.Body)
+	}
+	b.must(422, b.send("root", "POST", "/v1/webhooks", `{"url":"ftp://example.org"}`))
+	b.must(403, b.send("mia", "POST", "/v1/webhooks", `{"url":"https://example.org/x"}`))
+	if a := b.must(200, b.send("root", "GET", "/v1/webhooks", "")); strings.Contains(a.Body.String(), "secret") || !strings.Contains(a.Body.String(), `"taken"`) {
+		t.Errorf("%s", a.Body)
+	}
+	if a := b.must(200, b.send("root", "GET", "/v1/webhooks/1/deliveries", "")); a.JSON["next"] != "7" {
+		t.Errorf("%s", a.Body)
+	}
+	b.must(200, b.send("root", "GET", "/v1/webhooks/1/deliveries?cursor=7", ""))
+	b.must(200, b.send("root", "DELETE", "/v1/webhooks/1", ""))
+	b.must(404, b.send("root", "DELETE", "/v1/webhooks/2", ""))
+}
+
 // Two of the same request at once: one is carried out, and the other told to wait.
 func TestTheSameRequestAtOnce(t *testing.T) {
 	t.Parallel()

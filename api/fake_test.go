@@ -28,6 +28,7 @@ type fakeDesk struct {
 	fail      error                    // what every call returns, when set
 	overrides []roster.RecordedOverride
 	tokens    []desk.Token
+	webhooks  []desk.Webhook
 	rota      []roster.Rotation
 	feeds     map[string]string // person by token
 }
@@ -61,7 +62,7 @@ func (f *fakeDesk) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.overrides, f.rota, f.feeds = nil, nil, map[string]string{}
-	f.tokens = nil
+	f.tokens, f.webhooks = nil, nil
 	f.tickets, f.lines, f.keys, f.commands = nil, map[int][]desk.Line{}, map[string]storedRequest{}, map[string]ticket.Ticket{}
 }
 
@@ -414,6 +415,42 @@ func (f *fakeDesk) RevokeToken(_ context.Context, by desk.Caller, id int64) (des
 	t := &f.tokens[id-1]
 	t.RevokedAt, t.RevokedBy = f.now, by.Person.ID
 	return *t, nil
+}
+
+func (f *fakeDesk) CreateWebhook(_ context.Context, by desk.Caller, url string, events []ticket.Kind) (desk.Webhook, string, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err == nil && !strings.HasPrefix(url, "https://") {
+		err = &desk.InvalidError{Field: "url", Problem: "not there"}
+	}
+	if err != nil {
+		return desk.Webhook{}, "", err
+	}
+	w := desk.Webhook{ID: int64(len(f.webhooks) + 1), URL: url, Events: events, CreatedBy: by.Person.ID, CreatedAt: f.now}
+	f.webhooks = append(f.webhooks, w)
+	return w, "whsec_1", nil
+}
+
+func (f *fakeDesk) Webhooks(context.Context) ([]desk.Webhook, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return f.webhooks, err
+}
+
+func (f *fakeDesk) EndWebhook(_ context.Context, _ desk.Caller, id int64) (desk.Webhook, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err != nil || id > int64(len(f.webhooks)) {
+		return desk.Webhook{}, cmp.Or(err, desk.ErrNotFound)
+	}
+	f.webhooks[id-1].EndedAt = f.now
+	return f.webhooks[id-1], nil
+}
+
+func (f *fakeDesk) WebhookLog(_ context.Context, id, below int64) ([]desk.WebhookTry, bool, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return []desk.WebhookTry{{ID: 7, Ticket: 100, Seq: int(id), State: "failed", Attempts: 3, Status: 500, Why: "the receiver answered 500"}}, below == 0, err
 }
 
 func (f *fakeDesk) Audit(_ context.Context, q desk.AuditFilter) ([]desk.Audit, string, error) {

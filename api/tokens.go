@@ -66,7 +66,7 @@ type tokenInput struct {
 type tokenOutput struct{ Body Token }
 
 type auditInput struct {
-	Actor   string    `query:"actor" maxLength:"100" doc:"A person's id; system for the desk itself."`
+	Actor   string    `query:"actor" maxLength:"100" doc:"A person's id; deskbell for the desk itself."`
 	Act     string    `query:"act" maxLength:"50" pattern:"^[a-z.-]*$" doc:"What was done, or what that begins with." example:"token."`
 	Subject string    `query:"subject" maxLength:"120" doc:"To what." example:"ticket 142"`
 	Since   time.Time `query:"since"`
@@ -89,11 +89,9 @@ func (s *server) tokenRoutes() {
 }
 
 func (s *server) tokens(ctx context.Context, in *tokensInput) (*tokensOutput, error) {
-	below, err := int64(0), error(nil)
-	if in.Cursor != "" {
-		if below, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil || below < 1 {
-			return nil, invalid(FieldError{"cursor", "want the one that the page before named"})
-		}
+	below, wrong := place(in.Cursor)
+	if wrong != nil {
+		return nil, wrong
 	}
 	list, more, err := s.desk.Tokens(ctx, caller(ctx), in.Person, below)
 	if err != nil {

@@ -96,6 +96,9 @@ func (s *server) act(ctx context.Context, v verb, in *actInput) (*ticketOutput, 
 	}
 	path := fmt.Sprintf("/v1/tickets/%d/%s", in.Number, v.Name)
 	a := desk.Act{ID: uuid.NewString(), Person: person, Channel: caller(ctx).Channel, Number: in.Number, Verb: v.Verb, Text: b.Text, To: b.To, Until: b.Until.UTC(), Priority: b.Priority, Version: version}
+	if b.As != "" {
+		a.By = caller(ctx).Person.ID
+	}
 	if in.Key == "" {
 		return answer(s.do(ctx, a))
 	}

@@ -47,6 +47,7 @@ type Config struct {
 	PeopleFile        string         // empty: nobody is imported
 	TokenKey          Secret         // at least 32 characters
 	OpenBoard         bool           // the board and the wall need no sign-in
+	WebhookNetworks   []netip.Prefix // that webhooks may go to beside the Internet
 	TrustedProxies    []netip.Prefix // whose X-Forwarded-For is believed
 	OIDC              OIDC
 }
@@ -121,7 +122,8 @@ func Load(getenv func(string) string, roles []string) (Config, error) {
 		TokenKey:   secret(&r, "DESKBELL_TOKEN_KEY", "", longEnough),
 		OpenBoard:  read(&r, "DESKBELL_OPEN_BOARD", "", yesOrNo),
 
-		TrustedProxies: read(&r, "DESKBELL_TRUSTED_PROXIES", "", networks),
+		WebhookNetworks: read(&r, "DESKBELL_WEBHOOK_NETWORKS", "", networks),
+		TrustedProxies:  read(&r, "DESKBELL_TRUSTED_PROXIES", "", networks),
 		OIDC: OIDC{
 			Issuer:       read(&r, "DESKBELL_OIDC_ISSUER", "", issuer),
 			ClientID:     read(&r, "DESKBELL_OIDC_CLIENT_ID", "", verbatim),

@@ -37,6 +37,12 @@ func (d *Desk) Do(ctx context.Context, a Act) (ticket.Ticket, error) {
 	if err != nil {
 		return t, err
 	}
+	if a.By != "" && a.By != a.Person.ID {
+		err := d.Store.Note(ctx, Audit{Actor: a.By, Channel: a.Channel, Act: "acted.for", Subject: "person " + a.Person.ID, Detail: fmt.Sprintf("%s ticket %d", a.Verb, a.Number)})
+		if err != nil {
+			return t, outside(err)
+		}
+	}
 	// A body never changes; it is not worth a place in the history with every answer.
 	kept, err := d.Store.Ticket(ctx, a.Number)
 	t.Body = kept.Body

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -34,6 +35,9 @@ type Config struct {
 	Own       []string       // the desk's own addresses: numbers in E.164, bare JID
 	Room      string         // bare JID of the team's room; empty for none
 	Wait      WaitMethod     // guesses waits; SamePlace when it is zero
+	Key       string         // encrypts what is kept secret and must be read again; none: no webhooks
+	// WebhookNetworks are networks that webhooks may go to beside the Internet.
+	WebhookNetworks []netip.Prefix
 	// Join decodes the parts of a concatenated message.
 	Join func([]gateway.Part) (string, error)
 }
@@ -81,6 +85,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return every(ctx, time.Second, d.startUnstarted) })
 	g.Go(func() error { return every(ctx, time.Second, d.reportFailures) })
+	g.Go(func() error { return every(ctx, time.Second, d.startWebhooks) })
 	g.Go(func() error { return every(ctx, time.Second, d.textUnread) })
 	g.Go(func() error { return every(ctx, time.Second, d.welcomeBack) })
 	g.Go(func() error { return d.sendLinks(ctx) })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -58,15 +59,21 @@ type engine struct {
 	away    bool             // nothing is taken
 	mute    bool             // commands are taken, and not applied
 	fails   int              // so many commands are not taken
+	// webhooks are the deliveries to make.
+	webhooks []int64
 }
 
 var errAway = errors.New("no engine")
 
-func (e *engine) ExecuteWorkflow(ctx context.Context, _ client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
+func (e *engine) ExecuteWorkflow(ctx context.Context, o client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.away {
 		return nil, errAway
+	}
+	if o.TaskQueue == workflows.WebhookQueue {
+		e.webhooks = append(e.webhooks, args[0].(int64))
+		return nil, nil
 	}
 	t, events := ticket.Open(*args[0].(workflows.Input).Opening, e.world.clock.Now())
 	return nil, e.became(ctx, ticket.Ticket{}, t, events)
@@ -225,7 +232,8 @@ func open(t *testing.T, limits string, room ...string) *world {
 	must(t, err)
 	w.engine = &engine{world: w, tickets: map[int]ticket.Ticket{}, known: map[string]bool{}, most: map[string]int{}}
 	process := func(s *store.Store) *desk.Desk {
-		return desk.New(desk.Config{Store: s, Engine: w.engine, Policy: pol, Clock: w.clock, Log: log, Join: join, Zone: time.UTC, Own: []string{"+15550000", "desk@desk.localhost"}, Room: strings.Join(room, ""), URL: "http://desk", Org: "Desk"})
+		return desk.New(desk.Config{Store: s, Engine: w.engine, Policy: pol, Clock: w.clock, Log: log, Join: join, Zone: time.UTC, Own: []string{"+15550000", "desk@desk.localhost"}, Room: strings.Join(room, ""), URL: "http://desk", Org: "Desk",
+			Key: "0123456789abcdef0123456789abcdef", WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
 	}
 	w.another = func() *desk.Desk {
 		s, err := store.Open(t.Context(), url, w.clock, log)

@@ -10,6 +10,7 @@ import (
 	"deskbell/desk"
 	"deskbell/roster"
 	"deskbell/store"
+	"deskbell/ticket"
 )
 
 var linkPattern = regexp.MustCompile(`http://desk/sign-in/(\S+)`)
@@ -150,6 +151,13 @@ func TestTokensGiveNoMore(t *testing.T) {
 	acts, _, err := w.desk.Audit(t.Context(), desk.AuditFilter{Act: "token.", Actor: "eve"})
 	if must(t, err); len(acts) != 3 || acts[0].Act != "token.revoked" || acts[0].Channel != "web" {
 		t.Errorf("audit: %+v", acts)
+	}
+	n := w.submit("Printer", "bob")
+	_, err = w.desk.Do(t.Context(), desk.Act{ID: "x", Person: roster.Person{ID: "bob", Roles: roster.Roles{roster.Agent}}, By: "eve", Channel: "rest", Number: n, Verb: ticket.Take})
+	must(t, err)
+	acts, _, err = w.desk.Audit(t.Context(), desk.AuditFilter{Act: "acted."})
+	if must(t, err); len(acts) != 1 || acts[0].Actor != "eve" || acts[0].Subject != "person bob" || acts[0].Detail != "take ticket 100" {
+		t.Errorf("acting for another: %+v", acts)
 	}
 	if _, _, err := w.desk.Tickets(t.Context(), desk.Filter{Cursor: "x"}); err == nil {
 		t.Error("a cursor of nobody's")

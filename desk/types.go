@@ -65,6 +65,9 @@ type Act struct {
 	Priority ticket.Priority
 	// Quiet says that the actor is answered by the caller and not by the ticket.
 	Quiet bool
+	// By is who acts for Person, by a token that lets them: a person's id, for the
+	// audit; empty when it is Person.
+	By string
 	// Version is the ticket's that the actor saw; the act is refused on any other. 0:
 	// on all.
 	Version int

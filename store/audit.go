@@ -12,7 +12,7 @@ import (
 // Audit is one act: who did what to what, and through which door.
 type Audit struct {
 	At      time.Time `json:"at"`
-	Actor   string    `json:"actor"`   // a person's id; empty for the command line, system for the desk itself
+	Actor   string    `json:"actor"`   // a person's id; empty for the command line, deskbell for the desk itself
 	Channel string    `json:"channel"` // sms, im, rest, web, cli
 	Act     string    `json:"act"`     // ticket.taken, token.created
 	Subject string    `json:"subject"` // ticket 142, token 3, person ann

@@ -95,7 +95,7 @@ func (s *Store) Project(ctx context.Context, p Projection) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	events := db.InsertTimelineParams{Ticket: p.Ticket.Number}
+	events := db.InsertTimelineParams{Ticket: p.Ticket.Number, Now: s.now()}
 	for _, e := range p.Events {
 		line, err := json.Marshal(e)
 		if err != nil {

@@ -46,6 +46,19 @@ func RunNotices(ctx context.Context, c client.Client, queue string, a *activitie
 		func(w worker.Worker) { w.RegisterActivity(a) })
 }
 
+// webhooksAtOnce is how many receivers are told side by side; one that does not answer
+// has a place for 15 s.
+const webhooksAtOnce = 16
+
+// RunWebhooks runs the webhooks' queue until ctx ends. Its errors are those of
+// RunTickets.
+func RunWebhooks(ctx context.Context, c client.Client, a *activities.Webhooks) error {
+	return run(ctx, c, workflows.WebhookQueue, worker.Options{MaxConcurrentActivityExecutionSize: webhooksAtOnce}, func(w worker.Worker) {
+		w.RegisterWorkflowWithOptions(workflows.Webhook, workflow.RegisterOptions{Name: workflows.WebhookType})
+		w.RegisterActivity(a)
+	})
+}
+
 // stopTimeout is how long a stopping worker waits for what it has begun, each of it
 // some milliseconds of work.
 const stopTimeout = 5 * time.Second

@@ -40,6 +40,9 @@ func TestNoEngine(t *testing.T) {
 		workflows.Queue: func(ctx context.Context, c client.Client) error {
 			return workers.RunTickets(ctx, c, &activities.Tickets{})
 		},
+		workflows.WebhookQueue: func(ctx context.Context, c client.Client) error {
+			return workers.RunWebhooks(ctx, c, &activities.Webhooks{})
+		},
 		workflows.SMSQueue: func(ctx context.Context, c client.Client) error {
 			return workers.RunNotices(ctx, c, workflows.SMSQueue, &activities.Notices{})
 		},

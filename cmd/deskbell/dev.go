@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -170,6 +171,12 @@ func (s *stack) up(ctx context.Context) error {
 	s.config = env
 	s.config.PublicURL = "http://" + env.HTTPAddr
 	s.config.OpenBoard = true
+	s.config.WebhookNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")} // a receiver on this machine
+	key, err := kept(s.state.Path("token-key"), 32)
+	if err != nil {
+		return err
+	}
+	s.config.TokenKey = config.NewSecret(key)
 	s.ready = ready{HTTP: s.config.PublicURL, TemporalNamespace: cmp.Or(env.TemporalNamespace, "default"), People: s.people.People}
 	postgres, err := s.postgres(ctx)
 	if err != nil {

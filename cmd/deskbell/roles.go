@@ -76,6 +76,7 @@ func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Po
 	s.desk = desk.New(desk.Config{
 		Store: s.store, Engine: s.engine.Client, Policy: p, Clock: now, TestClock: movable, Log: log, Zone: s.zone,
 		URL: c.PublicURL, Org: "Deskbell", Own: own, Room: c.XMPP.Room, Join: sms.Join,
+		Key: c.TokenKey.Reveal(), WebhookNetworks: c.WebhookNetworks,
 	})
 	s.metrics = newMetrics(s)
 	return s, nil
@@ -121,6 +122,9 @@ func (s *system) run(ctx context.Context, listener net.Listener) error {
 			}
 		}
 		g.Go(func() error { return api.Serve(ctx, listener, s.traces.http(s.handler(ctx)), s.log) })
+		g.Go(func() error {
+			return s.again(ctx, func() error { return workers.RunWebhooks(ctx, s.engine.Client, s.desk.WebhookActivities()) })
+		})
 	} else if os.Getenv("DESKBELL_HTTP_ADDR") != "" {
 		listener, err := net.Listen("tcp", s.config.HTTPAddr)
 		if err != nil {

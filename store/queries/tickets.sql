@@ -48,9 +48,16 @@ ON CONFLICT (number) DO UPDATE SET
 WHERE t.version < excluded.version;
 
 -- name: InsertTimeline :exec
-INSERT INTO timeline (ticket, seq, at, doc)
-SELECT @ticket, unnest(@seqs::integer[]), unnest(@ats::timestamptz[]), unnest(@docs::text[])::jsonb
-ON CONFLICT DO NOTHING;
+-- What is written for the first time is also due to the webhooks that ask for it.
+WITH kept AS (
+    INSERT INTO timeline (ticket, seq, at, doc)
+    SELECT @ticket, unnest(@seqs::integer[]), unnest(@ats::timestamptz[]), unnest(@docs::text[])::jsonb
+    ON CONFLICT DO NOTHING RETURNING ticket, seq, doc
+)
+INSERT INTO webhook_deliveries (webhook, ticket, seq, created_at)
+SELECT w.id, k.ticket, k.seq, @now::timestamptz FROM kept k
+JOIN webhooks w ON w.ended_at IS NULL AND (cardinality(w.events) = 0 OR k.doc->>'kind' = ANY (w.events))
+ORDER BY w.id, k.seq;
 
 -- name: ClearHolds :exec
 -- As the ticket's newest version has it. A take that is under way stays counted as

@@ -156,3 +156,26 @@ type Token struct {
 	RevokedAt *time.Time
 	RevokedBy string
 }
+
+type Webhook struct {
+	ID        int64
+	Url       string
+	Events    []string
+	Secret    []byte
+	CreatedBy string
+	CreatedAt time.Time
+	EndedAt   *time.Time
+}
+
+type WebhookDelivery struct {
+	ID        int64
+	Webhook   int64
+	Ticket    int
+	Seq       int
+	CreatedAt time.Time
+	State     string
+	Attempts  int
+	Status    int
+	Why       string
+	TriedAt   *time.Time
+}

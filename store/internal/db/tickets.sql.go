@@ -232,20 +232,29 @@ func (q *Queries) InsertTicket(ctx context.Context, arg InsertTicketParams) (int
 }
 
 const insertTimeline = `-- name: InsertTimeline :exec
-INSERT INTO timeline (ticket, seq, at, doc)
-SELECT $1, unnest($2::integer[]), unnest($3::timestamptz[]), unnest($4::text[])::jsonb
-ON CONFLICT DO NOTHING
+WITH kept AS (
+    INSERT INTO timeline (ticket, seq, at, doc)
+    SELECT $2, unnest($3::integer[]), unnest($4::timestamptz[]), unnest($5::text[])::jsonb
+    ON CONFLICT DO NOTHING RETURNING ticket, seq, doc
+)
+INSERT INTO webhook_deliveries (webhook, ticket, seq, created_at)
+SELECT w.id, k.ticket, k.seq, $1::timestamptz FROM kept k
+JOIN webhooks w ON w.ended_at IS NULL AND (cardinality(w.events) = 0 OR k.doc->>'kind' = ANY (w.events))
+ORDER BY w.id, k.seq
 `
 
 type InsertTimelineParams struct {
+	Now    time.Time
 	Ticket int
 	Seqs   []int
 	Ats    []time.Time
 	Docs   []string
 }
 
+// What is written for the first time is also due to the webhooks that ask for it.
 func (q *Queries) InsertTimeline(ctx context.Context, arg InsertTimelineParams) error {
 	_, err := q.db.Exec(ctx, insertTimeline,
+		arg.Now,
 		arg.Ticket,
 		arg.Seqs,
 		arg.Ats,
