@@ -24,8 +24,10 @@ import (
 type Config struct {
 	Store  *store.Store
 	Engine client.Client // may be lazy: the desk starts without an engine
-	Policy policy.Policy
-	Clock  clock.Clock
+	// Namespace is the engine's.
+	Namespace string
+	Policy    policy.Policy
+	Clock     clock.Clock
 	// TestClock is Clock when a test may move it; nil otherwise.
 	TestClock *clock.Movable
 	Log       *slog.Logger

@@ -31,8 +31,7 @@ const (
 	sendersAtOnce = 200
 )
 
-// Serve drives what comes in on a channel, and watches its link, until ctx ends.
-// Whoever holds the channel runs it.
+// Serve drives what comes in on a channel until ctx ends. Whoever holds the channel runs it.
 func (d *Desk) Serve(ctx context.Context, channel gateway.Channel) error {
 	kicked := make(chan struct{}, 1)
 	stop := d.onKick(channel, func() {
@@ -44,9 +43,6 @@ func (d *Desk) Serve(ctx context.Context, channel gateway.Channel) error {
 	defer stop()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
-	var watch sync.WaitGroup
-	defer watch.Wait()
-	watch.Go(func() { d.watchLink(ctx, channel) })
 	driver := &driver{desk: d, channel: channel, began: d.Clock.Now(), busy: map[string]bool{}, served: map[string]int{}, again: map[int64]repeat{}, done: kicked}
 	defer driver.wg.Wait()
 	for {

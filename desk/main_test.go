@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -61,7 +62,10 @@ type engine struct {
 	fails   int              // so many commands are not taken
 	// webhooks are the deliveries to make.
 	webhooks []int64
+	service  workflowservice.WorkflowServiceClient
 }
+
+func (e *engine) WorkflowService() workflowservice.WorkflowServiceClient { return e.service }
 
 var errAway = errors.New("no engine")
 

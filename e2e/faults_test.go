@@ -44,6 +44,9 @@ func howSevere() severity {
 // attempts are bounded by half a minute.
 const recovery = 2 * time.Minute
 
+// alarm is how soon the managers must hear of what is wrong with the desk.
+const alarm = time.Minute
+
 // startApart starts the servers with a PostgreSQL for the engine and another for
 // the desk, and an SMSC that lives by a clock.
 func startApart(t *testing.T, now clock.Clock) (s *servers, enginePostgres *devstack.Postgres) {
@@ -336,8 +339,21 @@ func TestFaults(t *testing.T) {
 		{"PostgreSQL of the engine is away", func() { restart(enginePostgres.Server) }},
 		{"Temporal is away", func() { restart(s.temporal.Server) }},
 		{"the SMSC is away", func() {
-			desk.Faults(map[string]any{"down": severe.away.Seconds()})
-			<-time.After(severe.away)
+			meg := desk.Person("meg")
+			meg.Chat() // the managers hear of it there
+			desk.Faults(map[string]any{"down": time.Hour.Seconds()})
+			began := time.Now()
+			<-time.After(severe.away) // people work on
+			l.turn.Lock()
+			meg.Chat().ExpectWithin(alarm-time.Since(began), "SMS gateway is down")
+			t.Logf("the manager knows after %s", time.Since(began).Round(time.Second))
+			desk.Faults(map[string]any{"down": 0})
+			meg.Chat().ExpectWithin(alarm, "SMS gateway is up again")
+			l.turn.Unlock()
+			if n := meg.Chat().Count("SMS gateway"); n != 2 {
+				t.Errorf("the manager heard %d times", n)
+			}
+			meg.Leave()
 		}},
 		{"Prosody is away", func() {
 			l.set(func() { l.chatty = false })

@@ -288,6 +288,7 @@ func TestServe(t *testing.T) {
 	f.roles["api"] = []*role{f.api(0), f.api(1)}
 	desk := s.desk(t, env, f.apis[0])
 	t.Run("doctor of a running desk", func(t *testing.T) { examine(t, s, env, true, "ok smpp up since", "ok xmpp up since") })
+	stands := standStill(t, s, desk)
 	t.Run("a day by the book", func(t *testing.T) { bookInRealTime(t, desk.with(t)) })
 	t.Run("kill -9 under traffic", func(t *testing.T) { f.killed(t, desk.with(t)) })
 	t.Run("SIGTERM under traffic", func(t *testing.T) {
@@ -296,12 +297,48 @@ func TestServe(t *testing.T) {
 		desk.answers()
 		f.drained(t, desk)
 	})
+	t.Run("a ticket that stands still", func(t *testing.T) { stands(t, env) })
 	t.Run("logs", func(t *testing.T) { s.noPersonalData(t) })
 	f.stop()
 	t.Run("traces", collected.complete)
 	t.Run("without the engine", func(t *testing.T) { engineless(t, s, desk.with(t), env) })
 	t.Run("restored", func(t *testing.T) { restored(t, s) })
 	t.Run("as composed", func(t *testing.T) { composed(t, s) })
+}
+
+// standStill starts a ticket whose workflow fails at its first step, again and again:
+// three times in half a minute, when nothing else runs. The manager hears of it once, whatever is killed meanwhile, and once when it is over:
+// what it returns checks that.
+func standStill(t *testing.T, s *servers, desk *Desk) func(*testing.T, []string) {
+	const id = "ticket-99999"
+	meg := desk.Person("meg").Phone()
+	began := time.Now()
+	if _, err := desk.engine.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "deskbell"}, "Ticket",
+		map[string]any{
+			"opening": map[string]any{"number": 99999, "priority": ""}, // without one its row in the list cannot be written
+			"found":   map[string]any{"lookup": map[string]any{"at": "2001-01-01T00:00:00Z"}},
+		}); err != nil {
+		t.Fatal(err)
+	}
+	return func(t *testing.T, env []string) {
+		told, ok := meg.within(2*alarm-time.Since(began), []string{"#99999 stands still"})
+		if !ok {
+			t.Fatalf("the manager does not know:\n%s", meg.story())
+		}
+		t.Logf("the manager knew after %s", told.At.Sub(began).Round(time.Second))
+		if said, err := s.run(env, "doctor"); err == nil || !strings.Contains(said, "stuck") {
+			t.Errorf("%v\n%s", err, said)
+		}
+		if err := desk.engine.TerminateWorkflow(t.Context(), id, "", "it never works"); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := meg.within(alarm, []string{"No ticket stands still"}); !ok {
+			t.Errorf("the manager does not know that it is over:\n%s", meg.story())
+		}
+		if n := meg.Count("still"); n != 2 {
+			t.Errorf("the manager heard %d times", n)
+		}
+	}
 }
 
 // collector takes traces.

@@ -19,6 +19,7 @@ type Figures struct {
 	Unfinished []Count // messages in without an answer, by channel
 	Unsent     []Count // messages out that are due or being sent, by channel and status
 	Tenures    []Tenure
+	Troubles   []Trouble
 }
 
 // Figures reads them. It costs some index scans, whatever the desk's age.
@@ -43,7 +44,10 @@ func (s *Store) Figures(ctx context.Context) (f Figures, err error) {
 	for _, r := range unsent {
 		f.Unsent = append(f.Unsent, Count{Channel: r.Channel, Status: r.State, Count: r.Count, Oldest: r.Oldest})
 	}
-	f.Tenures, err = s.Tenures(ctx)
+	if f.Tenures, err = s.Tenures(ctx); err != nil {
+		return f, err
+	}
+	f.Troubles, err = s.Troubles(ctx)
 	return f, err
 }
 

@@ -93,6 +93,7 @@ func (d *doctor) examine(ctx context.Context, log *slog.Logger) {
 		for _, t := range held {
 			tenures[t.Name] = t
 		}
+		d.watch(ctx, s, tenures[watchLease])
 	}
 	d.temporal(ctx, c, quiet)
 	for _, smsc := range c.SMSCs {
@@ -142,6 +143,28 @@ func (d *doctor) postgres(ctx context.Context, c config.Config, log *slog.Logger
 	}
 	s.Close()
 	return nil
+}
+
+// watch tells what the desk itself finds wrong with it.
+func (d *doctor) watch(ctx context.Context, s *store.Store, t store.Tenure) {
+	troubles, err := s.Troubles(ctx)
+	switch {
+	case err != nil:
+		d.fail("watch", "%v", err)
+	case t.Holder == "":
+		d.warn("watch", "no role runs, so nobody looks after the desk")
+	case len(troubles) == 0:
+		d.ok("watch", "%s looks after the desk and finds nothing wrong", t.Holder)
+	}
+	for _, wrong := range troubles {
+		const format = "%s since %s, %d wait; "
+		since := wrong.Since.Local().Format("2006-01-02 15:04:05")
+		if wrong.ToldAt.IsZero() { // it may pass by itself
+			d.warn("watch", format+"the managers are not told yet", wrong.Name, since, wrong.Count)
+		} else {
+			d.fail("watch", format+"the managers know", wrong.Name, since, wrong.Count)
+		}
+	}
 }
 
 func (d *doctor) clock(ours, theirs time.Time) {

@@ -87,10 +87,11 @@ var (
 	held          = gauge("channel_held", "1 if some process holds the channel's lease.", "channel")
 	up            = gauge("channel_up", "1 if the holder's bind or login stands.", "channel")
 	holder        = gauge("channel_holder", "1 in the process that holds the channel's lease.", "channel")
+	troubleAge    = gauge("trouble_seconds", "How long this is wrong with the desk itself; the managers hear of it.", "trouble")
 )
 
 func (f figures) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{partUp, openTickets, oldestWaiting, unstarted, unfinished, unfinishedAge, backlog, backlogAge, held, up, holder} {
+	for _, d := range []*prometheus.Desc{partUp, openTickets, oldestWaiting, unstarted, unfinished, unfinishedAge, backlog, backlogAge, held, up, holder, troubleAge} {
 		out <- d
 	}
 }
@@ -159,6 +160,9 @@ func (f figures) Collect(out chan<- prometheus.Metric) {
 		set(held, number(isHeld), channel)
 		set(up, number(isUp), channel)
 		set(holder, number(isOurs), channel)
+	}
+	for _, t := range now.Troubles {
+		set(troubleAge, age(t.Since), t.Name)
 	}
 }
 

@@ -18,7 +18,7 @@ type xmpp struct {
 	entries  prometheus.Counter
 }
 
-var _ im.Watch = xmpp{}
+var _ im.Watch = heardBy{}
 
 func newXMPP() xmpp {
 	wire := []float64{.001, .005, .01, .05, .1, .5, 1, 5, 10}
@@ -52,3 +52,11 @@ func (x xmpp) Read(entries int, took time.Duration) {
 	x.entries.Add(float64(entries))
 	x.readTime.Observe(took.Seconds())
 }
+
+// heardBy notes for the link that the presence stream is alive.
+type heardBy struct {
+	xmpp
+	link *link
+}
+
+func (h heardBy) Heard() { h.link.heard.Store(true) }

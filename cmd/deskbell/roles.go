@@ -74,7 +74,7 @@ func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Po
 		own = append(own, "+"+strings.TrimPrefix(smsc.Source, "+"))
 	}
 	s.desk = desk.New(desk.Config{
-		Store: s.store, Engine: s.engine.Client, Policy: p, Clock: now, TestClock: movable, Log: log, Zone: s.zone,
+		Store: s.store, Engine: s.engine.Client, Namespace: s.engine.namespace, Policy: p, Clock: now, TestClock: movable, Log: log, Zone: s.zone,
 		URL: c.PublicURL, Org: "Deskbell", Own: own, Room: c.XMPP.Room, Join: sms.Join,
 		Key: c.TokenKey.Reveal(), WebhookNetworks: c.WebhookNetworks,
 	})
@@ -108,12 +108,17 @@ func (s *system) close() {
 	}
 }
 
+// watchLease is held by the process that looks after the desk itself.
+const watchLease = "watch"
+
 // run runs the roles until ctx ends. listener is the API's; nil listens where the
 // configuration says.
 func (s *system) run(ctx context.Context, listener net.Listener) error {
 	g, ctx := errgroup.WithContext(ctx)
 	has := func(role string) bool { return slices.Contains(s.roles, role) }
 	g.Go(func() error { return s.desk.Run(ctx) })
+	// Any process can look after the desk: the one whose link is down may be gone.
+	g.Go(func() error { return gateway.Hold(ctx, s.store, watchLease, s.holder, s.log, s.desk.NewWatch().Run) })
 	if has(config.API) {
 		if listener == nil {
 			var err error
@@ -222,10 +227,10 @@ func smscConfig(c config.SMSC) sms.Config {
 // runIM is the same for a login.
 func (s *system) runIM(ctx context.Context) error {
 	x := s.config.XMPP
-	gw := im.New(im.Config{Addr: x.Addr, JID: x.JID, Password: x.Password.Reveal(), CAFile: x.CAFile, Menu: menu(), Card: card(), Watch: s.metrics.xmpp,
-		Room: im.Room{JID: x.Room, Hello: label("room_hello"), Said: command.Said}, Encrypted: label("encrypted")},
-		kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics}, s.store, directory{s.store}, s.clock, s.log)
 	return s.hold(ctx, gateway.IM, func(ctx context.Context, l *link) error {
+		gw := im.New(im.Config{Addr: x.Addr, JID: x.JID, Password: x.Password.Reveal(), CAFile: x.CAFile, Menu: menu(), Card: card(), Watch: heardBy{s.metrics.xmpp, l},
+			Room: im.Room{JID: x.Room, Hello: label("room_hello"), Said: command.Said}, Encrypted: label("encrypted")},
+			kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics}, s.store, directory{s.store}, s.clock, s.log)
 		return gw.Run(ctx, func(ctx context.Context) error {
 			g, ctx := errgroup.WithContext(ctx)
 			g.Go(func() error { return s.whileUp(ctx, gateway.IM, workflows.IMQueue, gw, l) })
@@ -249,6 +254,7 @@ func (s *system) hold(ctx context.Context, channel gateway.Channel, keep func(co
 // link is whether a channel's bind or login stands.
 type link struct {
 	up      atomic.Bool
+	heard   atomic.Bool // a presence, since that was last reported
 	changed chan struct{}
 }
 
@@ -260,10 +266,15 @@ func (l *link) set(up bool) {
 	}
 }
 
+// heardEvery is how often the database learns that the presence stream is alive.
+const heardEvery = 5 * time.Second
+
 // report keeps the state of a link where every process sees it.
 func (s *system) report(ctx context.Context, channel gateway.Channel, l *link) error {
 	ticker := time.NewTicker(time.Second) // for a database that was away
 	defer ticker.Stop()
+	hearing := time.NewTicker(heardEvery)
+	defer hearing.Stop()
 	for told := false; ; { // a tenure begins without a link
 		if up := l.up.Load(); up != told {
 			if err := s.store.SetLink(ctx, string(channel), s.holder, up); err == nil {
@@ -275,6 +286,10 @@ func (s *system) report(ctx context.Context, channel gateway.Channel, l *link) e
 			return nil
 		case <-l.changed:
 		case <-ticker.C:
+		case <-hearing.C:
+			if l.heard.Swap(false) && s.store.Heard(ctx, string(channel), s.holder) != nil {
+				l.heard.Store(true) // the next time
+			}
 		}
 	}
 }

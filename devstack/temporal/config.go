@@ -35,17 +35,19 @@ const (
 // 20 per second every step of a workflow may wait 50 ms), admits bursts of updates, and
 // hands tasks back that a stopping worker had polled. A task queue has one partition,
 // not four: with a handful of pollers a task often sits in a partition that nobody
-// polls, and is handed on.
+// polls, and is handed on. A workflow that fails again and again is marked after three
+// failures, half a minute, and not after five, when a minute is over.
 func dynamicConfig(timeSkipping bool) dynamicconfig.StaticClient {
 	return dynamicconfig.StaticClient{
-		dynamicconfig.TransferProcessorMaxPollRPS.Key():         1000,
-		dynamicconfig.VisibilityProcessorMaxPollRPS.Key():       1000,
-		dynamicconfig.TimerProcessorMaxPollRPS.Key():            1000,
-		dynamicconfig.WorkflowExecutionMaxInFlightUpdates.Key(): 200,
-		dynamicconfig.EnableCancelWorkerPollsOnShutdown.Key():   true,
-		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():  1,
-		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key(): 1,
-		dynamicconfig.WorkflowTimeSkippingEnabled.Key():         timeSkipping,
+		dynamicconfig.TransferProcessorMaxPollRPS.Key():                                1000,
+		dynamicconfig.VisibilityProcessorMaxPollRPS.Key():                              1000,
+		dynamicconfig.TimerProcessorMaxPollRPS.Key():                                   1000,
+		dynamicconfig.WorkflowExecutionMaxInFlightUpdates.Key():                        200,
+		dynamicconfig.EnableCancelWorkerPollsOnShutdown.Key():                          true,
+		dynamicconfig.MatchingNumTaskqueueReadPartitions.Key():                         1,
+		dynamicconfig.MatchingNumTaskqueueWritePartitions.Key():                        1,
+		dynamicconfig.NumConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute.Key(): 3,
+		dynamicconfig.WorkflowTimeSkippingEnabled.Key():                                timeSkipping,
 	}
 }
 

@@ -54,6 +54,9 @@ type Watch interface {
 	Sent(state gateway.State, took time.Duration)
 	// Read tells of one answered question to the archive.
 	Read(entries int, took time.Duration)
+	// Heard tells that a presence came in. While the presence stream is alive one
+	// does at least every 20 s: the desk's own.
+	Heard()
 }
 
 // nobody watches.
@@ -62,6 +65,7 @@ type nobody struct{}
 func (nobody) LoggedIn(bool)                     {}
 func (nobody) Sent(gateway.State, time.Duration) {}
 func (nobody) Read(int, time.Duration)           {}
+func (nobody) Heard()                            {}
 
 // Directory says who is a person of ours. Bare JIDs, lower case. Safe for
 // concurrent use.
@@ -317,17 +321,23 @@ func (g *Gateway) arrive(ctx context.Context, s *session) error {
 	return g.findArchive(ctx, s)
 }
 
-// announce keeps the desk's own presence text current.
+// announce keeps the desk's own presence text current, and between two changes tells
+// it to itself alone: what comes back shows that the presence stream is alive.
 func (g *Gateway) announce(ctx context.Context, s *session) {
-	for {
+	idle := time.NewTicker(g.timing.ping)
+	defer idle.Stop()
+	for to := ""; ; {
 		g.mu.Lock()
 		text := g.status
 		g.mu.Unlock()
-		if s.write(ctx, presence{Status: text}) != nil {
+		if s.write(ctx, presence{To: to, Status: text}) != nil {
 			return
 		}
 		select {
 		case <-g.newStatus:
+			to = ""
+		case <-idle.C:
+			to = s.client.JID()
 		case <-ctx.Done():
 			return
 		}
@@ -346,6 +356,7 @@ func (g *Gateway) deliver(s *session, stanza any, asked chan<- any) {
 		}
 		switch v.Type {
 		case "", "unavailable":
+			g.config.Watch.Heard()
 			g.presence.hear(v)
 		case "subscribe":
 			g.ask(asked, v)

@@ -38,6 +38,7 @@ type desk struct {
 	logins    []bool
 	sent      []gateway.State
 	read      int // entries of the archive
+	heard     int // presences
 	failKeep  error
 	sink      *logSink
 	news      *sync.Cond // kept has grown
@@ -62,6 +63,12 @@ func (d watch) Read(entries int, _ time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.read += entries
+}
+
+func (d watch) Heard() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.heard++
 }
 
 func (d *desk) Keep(_ context.Context, messages []gateway.Message) ([]gateway.Kept, error) {
@@ -370,11 +377,19 @@ func TestPresenceOfAPerson(t *testing.T) {
 	bob.ping()
 	d := newDesk(t, p, p.addr)
 	d.timing.flap = 2 * time.Second // longer than a login takes
+	d.timing.ping = 200 * time.Millisecond
 	d.SetStatus("3 waiting")
 	d.run()
 	d.awaitState("bob", "away/away/lunch")
 	d.awaitState("alice", "offline")
 	d.awaitState("carol", "unknown") // not subscribed: nothing is known
+	heard := func() int {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.heard
+	}
+	before := heard()
+	d.await("presence to come in although nobody's changes", func() bool { return heard() > before+2 })
 
 	alice := p.login("alice", "phone")
 	d.awaitState("alice", "available/chat/")

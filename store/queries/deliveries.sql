@@ -164,7 +164,7 @@ RETURNING fence;
 UPDATE leases SET expires = '-infinity' WHERE name = @name AND holder = @holder AND fence = @fence;
 
 -- name: SetLink :exec
-UPDATE leases SET up_since = CASE WHEN @up::boolean THEN coalesce(up_since, clock_timestamp()) END
+UPDATE leases SET up_since = CASE WHEN @up::boolean THEN coalesce(up_since, clock_timestamp()) END, heard_at = clock_timestamp()
 WHERE name = @name AND holder = @holder AND expires > clock_timestamp();
 
 -- name: Leases :many

@@ -529,7 +529,7 @@ func (q *Queries) SendingIDs(ctx context.Context, channel string) ([]int64, erro
 }
 
 const setLink = `-- name: SetLink :exec
-UPDATE leases SET up_since = CASE WHEN $1::boolean THEN coalesce(up_since, clock_timestamp()) END
+UPDATE leases SET up_since = CASE WHEN $1::boolean THEN coalesce(up_since, clock_timestamp()) END, heard_at = clock_timestamp()
 WHERE name = $2 AND holder = $3 AND expires > clock_timestamp()
 `
 

@@ -157,6 +157,14 @@ type Token struct {
 	RevokedBy string
 }
 
+type Trouble struct {
+	Name   string
+	Since  time.Time
+	Count  int
+	Ticket int
+	ToldAt *time.Time
+}
+
 type Webhook struct {
 	ID        int64
 	Url       string
