@@ -39,12 +39,20 @@ type Projection struct {
 	Commands []string       `json:"commands,omitempty"`
 }
 
+// Rehearser looks for holes ahead.
+type Rehearser interface {
+	// RehearseDay rehearses the day from a time on and tells the managers of its holes,
+	// once for the same time.
+	RehearseDay(ctx context.Context, from time.Time) (holes int, err error)
+}
+
 // Tickets are the activities of the queue that every ticket worker polls. All
 // methods are idempotent and safe for concurrent use.
 type Tickets struct {
 	Directory Directory
 	ReadModel ReadModel
 	Policy    policy.Policy
+	Rehearser Rehearser
 
 	// choosing lets one lookup at a time choose whom to ask: two that choose at once
 	// would both choose whoever was asked longest ago, who then gets the second offer
@@ -225,4 +233,13 @@ func (a *Tickets) Load(ctx context.Context, number int) (Projection, error) {
 		return Projection{}, fmt.Errorf("load ticket %d: %w", number, err)
 	}
 	return p, nil
+}
+
+// Rehearse rehearses the day from a time on, and returns how many holes it has.
+func (a *Tickets) Rehearse(ctx context.Context, from time.Time) (int, error) {
+	holes, err := a.Rehearser.RehearseDay(ctx, from)
+	if err != nil {
+		return 0, fmt.Errorf("rehearse the coming day: %w", err)
+	}
+	return holes, nil
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
@@ -33,6 +34,8 @@ type Desk interface {
 	Timeline(ctx context.Context, number int) ([]desk.Line, error)
 	// Why returns a ticket's decisions with the facts they rested on.
 	Why(ctx context.Context, number int) (desk.WhyView, error)
+	// Rehearse plays through what would happen to a ticket that nobody takes.
+	Rehearse(ctx context.Context, p ticket.Priority, group string, at time.Time) (desk.RehearsalView, error)
 	Agents(ctx context.Context) ([]desk.AgentView, error)
 	OnCall(ctx context.Context) (desk.OnCallView, error)
 	Rotations(ctx context.Context) ([]roster.Rotation, error)
@@ -137,6 +140,7 @@ func routes(cfg Config, d Desk, door *signin.Door) (*gin.Engine, *huma.OpenAPI) 
 	s.ticketRoutes()
 	s.verbRoutes()
 	s.peopleRoutes()
+	s.rehearsalRoutes()
 	s.rotaRoutes(engine)
 	s.tokenRoutes()
 	s.webhookRoutes()

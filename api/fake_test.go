@@ -473,3 +473,16 @@ func (f *fakeDesk) Ready(context.Context) map[string]error {
 	defer unlock()
 	return map[string]error{"database": err, "temporal": nil}
 }
+
+// Rehearse is a rehearsal with a hole.
+func (f *fakeDesk) Rehearse(_ context.Context, p ticket.Priority, group string, at time.Time) (desk.RehearsalView, error) {
+	after := func(minutes int) time.Time { return at.Add(time.Duration(minutes) * time.Minute) }
+	return desk.RehearsalView{Priority: p, Group: group, At: at, Until: after(40), Holes: 1, Lines: []desk.RehearsedLine{
+		{At: at, Person: "bob", Name: "Bob", Channel: "im", Message: "offer"},
+		{At: after(5), Person: "bob", Name: "Bob", Channel: "im", Message: "reminder"},
+		{At: after(15), Person: "eve", Name: "Eve <b>", Channel: "sms", Message: "page"},
+		{At: after(15), Person: "eve", Name: "Eve <b>", Channel: "im", Message: "page"},
+		{At: after(25), Hole: "nobody is next on call"},
+		{At: after(40), Person: "mia", Name: "Mia", Channel: "sms", Message: "mgr_nobody"},
+	}}, f.fail
+}

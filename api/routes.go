@@ -23,8 +23,9 @@ import (
 var access = map[string]desk.Access{
 	"healthz": desk.Anybody, "readyz": desk.Anybody,
 	"submit": desk.AsRequester, "list": desk.AsRequester, "show": desk.AsRequester, "timeline": desk.AsRequester,
-	"why":    desk.AsAgent,
-	"agents": desk.AsRequester, "oncall": desk.AsRequester,
+	"why":      desk.AsAgent,
+	"rehearse": desk.AsAgent,
+	"agents":   desk.AsRequester, "oncall": desk.AsRequester,
 	"rotations": desk.AsRequester, "set-rotation": desk.AsManager, "remove-rotation": desk.AsManager, "rota-history": desk.AsRequester,
 	"feed": desk.AsRequester, "remove-feed": desk.AsRequester,
 	"tokens": desk.AsRequester, "create-token": desk.AsRequester, "revoke-token": desk.AsRequester,

@@ -71,7 +71,7 @@ func New(c Config) *Desk {
 		answered: map[string]chan struct{}{},
 		kicks:    map[gateway.Channel][]func(){},
 	}
-	d.tickets = &activities.Tickets{Directory: c.Store, ReadModel: readModel{d}, Policy: c.Policy}
+	d.tickets = &activities.Tickets{Directory: c.Store, ReadModel: readModel{d}, Policy: c.Policy, Rehearser: d}
 	d.words = &activities.Notices{Addresses: d, Waiting: c.Store, Links: c.Store, Outbox: d, Zone: c.Zone, URL: c.URL, Log: c.Log}
 	c.Store.Bundle = func(b store.Bundle) (string, error) { return bundled(b, d.common(nil)) }
 	return d

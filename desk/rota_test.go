@@ -2,12 +2,14 @@ package desk_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"deskbell/desk"
 	"deskbell/roster"
+	"deskbell/ticket"
 )
 
 // Who stands in is called from the moment that the override is kept.
@@ -103,5 +105,38 @@ func TestRotationAndFeed(t *testing.T) {
 	}
 	if _, err := w.desk.Feed(t.Context(), "ann"); err == nil {
 		t.Error("a requester has a feed")
+	}
+}
+
+// The managers hear of holes ahead once a night, and of none when there is none.
+func TestHolesAheadAreTold(t *testing.T) {
+	w := open(t, "")
+	told := func(from time.Time) []string {
+		t.Helper()
+		_, err := w.desk.RehearseDay(t.Context(), from)
+		must(t, err)
+		return w.rows("SELECT person || ' ' || channel || ' ' || text FROM deliveries WHERE reason = 'mgr_holes' ORDER BY id")
+	}
+	must(t, w.store.Import(t.Context(), roster.File{People: []roster.Person{
+		{ID: "meg", Name: "Meg", Roles: roster.Roles{roster.Manager}, Phone: "+15550301"},
+		{ID: "dana", Name: "Dana", Roles: roster.Roles{roster.OnCallee}, Phone: "+15550302"}, {ID: "sam", Name: "Sam", Roles: roster.Roles{roster.OnCallee}, Phone: "+15550303"},
+	}}))
+	if got := told(morning); len(got) > 0 {
+		t.Errorf("told although nobody is missing: %q", got)
+	}
+	_, err := w.db.Exec(t.Context(), "UPDATE people SET stopped = true WHERE id IN ('dana', 'sam')")
+	must(t, err)
+	want := []string{"meg sms Holes ahead: 5. First 10:53 P1: nobody on call can be called. http://desk"}
+	for range 2 { // the activity is tried again
+		if got := told(morning); !slices.Equal(got, want) {
+			t.Errorf("told %q", got)
+		}
+	}
+	if got := told(morning.Add(time.Hour)); len(got) != 2 {
+		t.Errorf("the next night: %q", got)
+	}
+	view, err := w.desk.Rehearse(t.Context(), ticket.P1, "", morning)
+	if must(t, err); view.Holes != 12 || !view.Until.Equal(morning.Add(40*time.Minute)) {
+		t.Errorf("%+v", view)
 	}
 }

@@ -154,3 +154,23 @@ type RecentEvent struct {
 	Number int
 	Line   Line
 }
+
+// RehearsalView is what would happen to a ticket that nobody takes.
+type RehearsalView struct {
+	Priority ticket.Priority `json:"priority"`
+	Group    string          `json:"group,omitempty"`
+	At       time.Time       `json:"at"`    // the submission
+	Until    time.Time       `json:"until"` // the policy's last step
+	Lines    []RehearsedLine `json:"lines"` // in order of time
+	Holes    int             `json:"holes"`
+}
+
+// RehearsedLine is somebody who would be asked or called, or a hole.
+type RehearsedLine struct {
+	At      time.Time `json:"at"`
+	Person  string    `json:"person,omitempty"` // an id
+	Name    string    `json:"name,omitempty"`
+	Channel string    `json:"channel,omitempty"` // sms, im
+	Message string    `json:"message,omitempty"` // offer, reminder, page, mgr_nobody
+	Hole    string    `json:"hole,omitempty"`    // what is missing, in words
+}

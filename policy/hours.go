@@ -41,6 +41,9 @@ func (h Hours) Open(at time.Time) bool {
 	return ok && !at.Before(from) && at.Before(to)
 }
 
+// Zone is where the hours are counted.
+func (h Hours) Zone() *time.Location { return h.zone }
+
 func (h Hours) always() bool { return h.days == [7]bool{} }
 
 // day returns when the office opens and closes on a date; ok is false when it

@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"time"
 
+	"deskbell/clock"
 	"deskbell/desk"
 	"deskbell/roster"
 	"deskbell/signin"
@@ -41,6 +42,8 @@ type Desk interface {
 	Everybody(ctx context.Context) ([]roster.Person, error)
 	Submit(ctx context.Context, s desk.Submission) (t ticket.Ticket, repeat bool, err error)
 	Do(ctx context.Context, a desk.Act) (ticket.Ticket, error)
+	// Rehearse plays through what would happen to a ticket that nobody takes.
+	Rehearse(ctx context.Context, p ticket.Priority, group string, at time.Time) (desk.RehearsalView, error)
 	// Watch reports changes until ctx ends, then closes the channel. It may join
 	// several into one, but never loses the last.
 	Watch(ctx context.Context) <-chan desk.Change
@@ -51,6 +54,7 @@ type Desk interface {
 type Config struct {
 	Log   *slog.Logger   // nothing is logged when nil
 	Zone  *time.Location // of the times shown; UTC when nil
+	Clock clock.Clock    // the machine's when nil
 	UIURL string         // the Temporal UI that tickets link to; no links when empty
 	Open  bool           // the board, the wall, the people and how tickets got where they are need no sign-in
 	// Done ends the live streams: close it when the server is about to stop.
@@ -69,6 +73,7 @@ type pages struct {
 	Config
 	desk   Desk
 	log    *slog.Logger
+	now    func() time.Time
 	viewer viewer
 	done   <-chan struct{}
 	hub    hub
@@ -81,10 +86,13 @@ func New(cfg Config, d Desk) http.Handler {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Clock == nil {
+		cfg.Clock = clock.System{}
+	}
 	if cfg.Zone == nil {
 		cfg.Zone = time.UTC
 	}
-	p := &pages{Config: cfg, desk: d, log: cfg.Log, viewer: viewer{cfg.Zone, cfg.UIURL}, done: cfg.Done}
+	p := &pages{Config: cfg, desk: d, log: cfg.Log, now: cfg.Clock.Now, viewer: viewer{cfg.Zone, cfg.UIURL}, done: cfg.Done}
 	p.hub = hub{watch: d.Watch, render: p.render}
 	mux := http.NewServeMux()
 	for pattern, route := range map[string]http.HandlerFunc{
@@ -93,6 +101,7 @@ func New(cfg Config, d Desk) http.Handler {
 		"GET /people":              p.open(p.people),
 		"GET /charts":              p.workers(p.charts),
 		"GET /charts/{name}":       p.workers(p.csv),
+		"GET /rehearsal":           p.workers(p.rehearse),
 		"GET /events":              p.open(p.events),
 		"GET /new":                 p.open(p.form),
 		"POST /new":                p.submit,
@@ -174,7 +183,7 @@ type link struct {
 	Here        bool
 }
 
-var nav = []link{{Path: "/", Words: "Board"}, {Path: "/new", Words: "Ask"}, {Path: "/tickets", Words: "Tickets"}, {Path: "/people", Words: "People"}, {Path: "/charts", Words: "Charts"}, {Path: "/wall", Words: "Wall"}}
+var nav = []link{{Path: "/", Words: "Board"}, {Path: "/new", Words: "Ask"}, {Path: "/tickets", Words: "Tickets"}, {Path: "/people", Words: "People"}, {Path: "/charts", Words: "Charts"}, {Path: "/rehearsal", Words: "Rehearsal"}, {Path: "/wall", Words: "Wall"}}
 
 func (p *pages) page(r *http.Request, title string, at time.Time) page {
 	out := page{Title: title + " - Deskbell", Visitor: who(r), SignIn: "/sign-in?next=" + url.QueryEscape(r.URL.RequestURI())}

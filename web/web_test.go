@@ -95,6 +95,27 @@ func story() desk.WhyView {
 	}}
 }
 
+// The page of a rehearsal says in words what its picture shows, and stays a page
+// whatever it is asked.
+func TestRehearsal(t *testing.T) {
+	t.Parallel()
+	h := New(Config{}, &fakeDesk{})
+	get := func(query string) string {
+		w := visit(t, h, rob, "GET", "/rehearsal?"+query, nil)
+		if w.Code != http.StatusOK {
+			t.Fatalf("%s: %d", query, w.Code)
+		}
+		return w.Body.String()
+	}
+	page := get("priority=P2&group=it&at=2026-03-01T03:00")
+	golden(t, "rehearsal.golden.html", []byte(page))
+	for _, query := range []string{"priority=P9", "at=soon"} {
+		if !strings.Contains(get(query), "role=\"alert\"") {
+			t.Errorf("nothing is said of %s", query)
+		}
+	}
+}
+
 func TestWhy(t *testing.T) {
 	t.Parallel()
 	h := New(Config{Open: true, UIURL: "http://ui/"}, &fakeDesk{})
@@ -538,3 +559,16 @@ func TestHubJoinsChangesAndBeats(t *testing.T) {
 }
 
 var _ Desk = (*fakeDesk)(nil)
+
+// Rehearse is a rehearsal with a hole.
+func (f *fakeDesk) Rehearse(_ context.Context, p ticket.Priority, group string, at time.Time) (desk.RehearsalView, error) {
+	after := func(minutes int) time.Time { return at.Add(time.Duration(minutes) * time.Minute) }
+	return desk.RehearsalView{Priority: p, Group: group, At: at, Until: after(40), Holes: 1, Lines: []desk.RehearsedLine{
+		{At: at, Person: "bob", Name: "Bob", Channel: "im", Message: "offer"},
+		{At: after(5), Person: "bob", Name: "Bob", Channel: "im", Message: "reminder"},
+		{At: after(15), Person: "eve", Name: "Eve <b>", Channel: "sms", Message: "page"},
+		{At: after(15), Person: "eve", Name: "Eve <b>", Channel: "im", Message: "page"},
+		{At: after(25), Hole: "nobody is next on call"},
+		{At: after(40), Person: "mia", Name: "Mia", Channel: "sms", Message: "mgr_nobody"},
+	}}, f.err
+}

@@ -20,7 +20,7 @@ import (
 // kept is replayed: a few milliseconds.
 const stickyTickets = 2000
 
-// RunTickets runs the tickets' workflows and lookups until ctx ends; then the
+// RunTickets runs the tickets' workflows and lookups, and the nightly rehearsal, until ctx ends; then the
 // error is nil. It returns an error when the engine cannot be reached at the start
 // or refuses the worker for good, and may then be called again.
 func RunTickets(ctx context.Context, c client.Client, a *activities.Tickets) error {
@@ -31,6 +31,7 @@ func RunTickets(ctx context.Context, c client.Client, a *activities.Tickets) err
 		ActivityTaskPollerBehavior: worker.NewPollerBehaviorAutoscaling(worker.PollerBehaviorAutoscalingOptions{}),
 	}, func(w worker.Worker) {
 		w.RegisterWorkflowWithOptions(workflows.Ticket, workflow.RegisterOptions{Name: workflows.TypeName})
+		w.RegisterWorkflowWithOptions(workflows.Rehearsal, workflow.RegisterOptions{Name: workflows.RehearsalName})
 		w.RegisterActivity(a)
 	})
 }

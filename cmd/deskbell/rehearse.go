@@ -44,11 +44,9 @@ func (c rehearseCmd) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer s.Close()
-	own := p.Group(c.Group)
-	plan := own.For(ticket.Priority(c.Priority))
 	until := at.Add(c.For)
-	if steps := own.Deadlines(plan, at).Steps; c.For == 0 && len(steps) > 0 {
-		until = steps[len(steps)-1]
+	if c.For == 0 {
+		until = rehearsal.Until(p.Group(c.Group), ticket.Priority(c.Priority), at)
 	}
 	lines, err := rehearsal.Run(ctx, s, p, ticket.Priority(c.Priority), c.Group, at, until)
 	if err != nil {

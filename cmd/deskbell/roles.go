@@ -141,6 +141,7 @@ func (s *system) run(ctx context.Context, listener net.Listener) error {
 		g.Go(func() error {
 			return s.again(ctx, func() error { return workers.RunTickets(ctx, s.engine.Client, s.desk.TicketActivities()) })
 		})
+		g.Go(func() error { return s.desk.ScheduleRehearsal(ctx) })
 	}
 	if has(config.SMS) {
 		g.Go(func() error { return gateway.Hold(ctx, s.store, "sms", s.holder, s.log, s.runSMS) })
@@ -157,7 +158,7 @@ func (s *system) run(ctx context.Context, listener net.Listener) error {
 
 func (s *system) handler(ctx context.Context) http.Handler {
 	pages := http.NewServeMux()
-	pages.Handle("/", web.New(web.Config{Log: s.log, Zone: s.zone, UIURL: s.config.TemporalUIURL, Open: s.config.OpenBoard, Done: ctx.Done()}, s.desk))
+	pages.Handle("/", web.New(web.Config{Log: s.log, Zone: s.zone, Clock: s.clock, UIURL: s.config.TemporalUIURL, Open: s.config.OpenBoard, Done: ctx.Done()}, s.desk))
 	if s.desk.TestClock != nil {
 		pages.HandleFunc("POST /test/clock", s.moveClock)
 	}
