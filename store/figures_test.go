@@ -81,7 +81,7 @@ func TestFigures(t *testing.T) {
 			{Channel: "sms", Status: "due", Count: 1, Oldest: noon.Add(time.Minute)},
 			{Channel: "sms", Status: "sending", Count: 1, Oldest: noon.Add(time.Minute)},
 		},
-		Tenures: []store.Tenure{},
+		Tenures: []store.Tenure{}, Troubles: []store.Trouble{},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
