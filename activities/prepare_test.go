@@ -150,6 +150,8 @@ func TestPreparePage(t *testing.T) {
 		"by the rota":                           {rotated(), "oncall", "", "sam/sms"},
 		"on call and in IM":                     {cast().with("dana", there), "oncall", "", "dana/sms dana/im"},
 		"who stopped texts is passed over":      {cast().with("dana", stopped), "oncall", "", "sam/sms"},
+		"on call beats AWAY":                    {cast().with("dana", away), "oncall", "", "dana/sms"},
+		"the next who is AWAY is called too":    {cast().with("sam", away), "next", "dana", "sam/sms"},
 		"unless there in IM":                    {cast().with("dana", there).with("dana", stopped), "oncall", "", "dana/im"},
 		"next":                                  {cast(), "next", "dana", "sam/sms"},
 		"next by the rota":                      {rotated(), "next", "sam", "dana/sms"},

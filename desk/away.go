@@ -11,6 +11,8 @@ import (
 	"deskbell/gateway"
 	"deskbell/notice"
 	"deskbell/roster"
+	"deskbell/store"
+	"deskbell/ticket"
 )
 
 // away notes that somebody gets no offers, for a while or until BACK.
@@ -27,7 +29,15 @@ func (t *turn) away(ctx context.Context, i command.Do) error {
 		return err
 	}
 	t.desk.watchers.tell(Change{Kind: "agent"})
-	return t.say(ctx, "away_ok", map[string]string{"until": said, "list": notice.List(items(t.context.Held)...)}, settle(i.Settles))
+	rota, overrides, err := t.desk.Store.Rota(ctx)
+	if err != nil {
+		return err
+	}
+	message := "away_ok"
+	if roster.OnTurn(rota, overrides, t.person.ID, t.context.Now) {
+		message = "away_oncall"
+	}
+	return t.say(ctx, message, map[string]string{"until": said, "list": notice.List(items(t.context.Held)...)}, settle(i.Settles))
 }
 
 func (t *turn) back(ctx context.Context) error {
@@ -35,11 +45,33 @@ func (t *turn) back(ctx context.Context) error {
 		return err
 	}
 	t.desk.watchers.tell(Change{Kind: "agent"})
+	held, err := t.desk.Store.HeldBack(ctx, t.person.ID)
+	if err != nil {
+		return err
+	}
+	if len(held) > 0 {
+		return t.openStorm(ctx, held)
+	}
 	message, values, err := t.desk.welcome(ctx, t.person.Language)
 	if err != nil {
 		return err
 	}
 	return t.say(ctx, message, values, nil)
+}
+
+// openStorm tells somebody who is awake in one text of all that waits in their
+// bundle. YES takes it all.
+func (t *turn) openStorm(ctx context.Context, held []store.HeldBack) error {
+	list := make([]notice.Item, len(held))
+	var numbers []int
+	var ids []int64
+	for i, h := range held {
+		list[i] = notice.Item{Number: h.Ticket, Subject: h.Subject}
+		numbers, ids = append(numbers, h.Ticket), append(ids, h.Deliveries...)
+	}
+	q := command.AskConfirm(command.Act{Verb: ticket.Take, Tickets: numbers}, t.context.Now)
+	return t.desk.say(ctx, t.row, t.person, "back_storm", map[string]string{"count": strconv.Itoa(len(list)), "list": notice.List(list...), "lines": notice.Lines(list...)},
+		reply{key: "answer/" + t.row.Key, finish: true, bundles: ids, change: func(m *command.Memory) { m.Question = &q }})
 }
 
 // welcome is what somebody hears who is back.

@@ -271,22 +271,28 @@ func (w *world) submit(subject string, offered ...string) int {
 	must(w.t, err)
 	w.until("the ticket is open", func() bool { return w.ticket(got.Number).Version > 0 })
 	if len(offered) > 0 {
-		w.engine.set(func(e *engine) {
-			before := e.tickets[got.Number]
-			l, _ := before.Lookup(w.clock.Now())
-			var to []ticket.Party
-			for _, id := range offered {
-				to = append(to, ticket.Party{ID: id, Name: id, Via: "sms"})
-			}
-			found, err := w.desk.TicketActivities().Prepare(w.t.Context(), activities.PrepareInput{Lookup: l, Now: w.clock.Now()})
-			must(w.t, err)
-			found.Wave = to
-			after, events, err := ticket.Apply(before, ticket.Found(l, found), w.clock.Now())
-			must(w.t, err)
-			must(w.t, e.became(w.t.Context(), before, after, events))
-		})
+		w.offer(got.Number, offered...)
 	}
 	return got.Number
+}
+
+// offer has a ticket that waits offered to some.
+func (w *world) offer(n int, offered ...string) {
+	w.t.Helper()
+	w.engine.set(func(e *engine) {
+		before := e.tickets[n]
+		l, _ := before.Lookup(w.clock.Now())
+		var to []ticket.Party
+		for _, id := range offered {
+			to = append(to, ticket.Party{ID: id, Name: id, Via: "sms"})
+		}
+		found, err := w.desk.TicketActivities().Prepare(w.t.Context(), activities.PrepareInput{Lookup: l, Now: w.clock.Now()})
+		must(w.t, err)
+		found.Wave = to
+		after, events, err := ticket.Apply(before, ticket.Found(l, found), w.clock.Now())
+		must(w.t, err)
+		must(w.t, e.became(w.t.Context(), before, after, events))
+	})
 }
 
 func (w *world) ticket(n int) ticket.Ticket {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"time"
 
 	"deskbell/activities"
 	"deskbell/gateway"
 	"deskbell/notice"
 	"deskbell/roster"
 	"deskbell/store"
+	"deskbell/ticket"
 )
 
 // Person is somebody in the directory; ErrNotFound if there is nobody with this
@@ -35,7 +37,7 @@ func (d *Desk) Post(ctx context.Context, posts []activities.Post) error {
 	var unasked store.Write
 	for _, p := range posts {
 		w := store.Write{Answers: p.Notice.Answers}
-		add(&w, p)
+		d.add(&w, p)
 		if err := d.inRoom(ctx, w.Outgoing); err != nil {
 			return err
 		}
@@ -64,7 +66,23 @@ func (d *Desk) Post(ctx context.Context, posts []activities.Post) error {
 // urgent are the messages that wait behind nothing.
 var urgent = []string{"page", "page_help", "mgr_nobody", "page_off"}
 
-func add(w *store.Write, p activities.Post) {
+func (d *Desk) add(w *store.Write, p activities.Post) {
+	reason := string(p.Notice.Message)
+	out := store.Outgoing{
+		Key: p.Notice.Key, Channel: gateway.Channel(p.Channel), Person: p.Notice.To.ID, Address: p.Address, Reason: reason, Ticket: p.Ticket.Number,
+		Text: p.Text, Again: p.Again, Alert: p.Notice.Alert, Urgent: slices.Contains(urgent, reason),
+	}
+	if slices.Contains(offers, reason) {
+		own := d.Policy.Group(p.Ticket.Group)
+		if p.Ticket.Priority != ticket.P1 {
+			out.Budget = own.Budget()
+		}
+		if awake := own.Awake(p.Ticket.Plan, p.Now); awake.After(p.Now) {
+			out.NotBefore = awake
+			p.Notice.Expires = later(p.Notice.Expires, awake.Sub(p.Now))
+		}
+	}
+	out.Expires = p.Notice.Expires
 	change := store.ContextChange{Person: p.Notice.To.ID, Change: changeMemory(p.Now, remembering(p))}
 	if p.Text == "" {
 		w.Contexts = append(w.Contexts, change)
@@ -72,11 +90,17 @@ func add(w *store.Write, p activities.Post) {
 	}
 	change.With = p.Notice.Key
 	w.Contexts = append(w.Contexts, change)
-	reason := string(p.Notice.Message)
-	w.Outgoing = append(w.Outgoing, store.Outgoing{
-		Key: p.Notice.Key, Channel: gateway.Channel(p.Channel), Person: p.Notice.To.ID, Address: p.Address, Reason: reason, Ticket: p.Ticket.Number,
-		Text: p.Text, Again: p.Again, Alert: p.Notice.Alert, Urgent: slices.Contains(urgent, reason), Expires: p.Notice.Expires,
-	})
+	w.Outgoing = append(w.Outgoing, out)
+}
+
+// offers are the messages that may wait for company.
+var offers = []string{"offer", "reminder"}
+
+func later(expires time.Time, by time.Duration) time.Time {
+	if expires.IsZero() {
+		return expires
+	}
+	return expires.Add(by)
 }
 
 // bundled words several offers as one.

@@ -409,6 +409,8 @@ type reply struct {
 	key    string // of the delivery
 	finish bool   // the message is answered by it
 	change func(*command.Memory)
+	// bundles are the ids of messages in whose place it is sent.
+	bundles []int64
 }
 
 // say answers a message, where it came from.
@@ -417,6 +419,7 @@ func (d *Desk) say(ctx context.Context, row store.Inbound, to roster.Person, mes
 	if r.finish {
 		w = store.Write{Answers: row.Key}
 	}
+	w.Bundles = r.bundles
 	if to.ID != "" && r.change != nil {
 		w.Contexts = []store.ContextChange{{Person: to.ID, Change: changeMemory(d.Clock.Now(), r.change)}}
 	}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -42,6 +43,7 @@ func (p *Policy) read(v value) error {
 		key{"auto_close", func(v value) (err error) { autoClose, err = v.durationPtr(); return err }},
 		key{"requester_silence", func(v value) (err error) { silence, err = v.durationPtr(); return err }},
 		key{"held", func(v value) error { return v.number(&p.held, 0, 1000) }},
+		key{"budget", func(v value) error { return v.number(&p.budget, 0, 1000) }},
 		key{"office", p.office.read},
 		key{"groups", func(v value) error { groups = v; return nil }},
 	)
@@ -120,9 +122,34 @@ func (p *Policy) readPlan(priority ticket.Priority, v value) error {
 			return err
 		}},
 		key{"lease", func(v value) error { return v.duration(&plan.Lease) }},
+		key{"quiet", func(v value) error { return readQuiet(v, priority, &plan.Quiet) }},
 	)
 	p.plans[priority] = plan
 	return err
+}
+
+// readQuiet reads "22:00-07:00" or none.
+func readQuiet(v value, priority ticket.Priority, q *ticket.Quiet) error {
+	if v.node.Value == "none" {
+		*q = ticket.Quiet{}
+		return nil
+	}
+	if priority == ticket.P1 || priority == ticket.P2 {
+		return v.errorf("only P3 and P4 may wait for the morning")
+	}
+	first, last, _ := strings.Cut(v.node.Value, "-")
+	at := func(text string) value {
+		return value{&yaml.Node{Value: strings.TrimSpace(text), Line: v.node.Line}, v.path}
+	}
+	var from, until clockTime
+	if err := errors.Join(at(first).clock(&from), at(last).clock(&until)); err != nil {
+		return v.errorf(`%q: write two times of day such as "22:00-07:00", or none`, v.node.Value)
+	}
+	if from == until {
+		return v.errorf("from and to are the same: write none for no quiet hours")
+	}
+	*q = ticket.Quiet{From: int(from), Until: int(until)}
+	return nil
 }
 
 func readSteps(v value) ([]ticket.Step, error) {

@@ -20,6 +20,7 @@ type Policy struct {
 	plans  map[ticket.Priority]ticket.Plan
 	office Hours
 	held   int
+	budget int
 	groups map[string]Policy // what differs from the rest, whole
 }
 
@@ -45,6 +46,38 @@ func (p Policy) For(priority ticket.Priority) ticket.Plan {
 
 // Held is how many tickets one person may hold; 0 is no limit.
 func (p Policy) Held() int { return p.held }
+
+// Budget is how many offers one person gets within an hour, bundles counted as one;
+// 0 is no limit. What comes beyond waits in a bundle until the hour is over.
+func (p Policy) Budget() int { return p.budget }
+
+// Awake returns when an offer under a plan may leave that would leave at a time: the
+// end of the plan's quiet hours, or that time.
+func (p Policy) Awake(plan ticket.Plan, at time.Time) time.Time {
+	q := plan.Quiet
+	if q.From == q.Until {
+		return at
+	}
+	zone := p.office.zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	local := at.In(zone)
+	wall := func(days, minutes int) time.Time {
+		return time.Date(local.Year(), local.Month(), local.Day()+days, 0, minutes, 0, 0, zone)
+	}
+	// The night that began yesterday, and the one that begins today.
+	for _, day := range []int{-1, 0} {
+		until := wall(day, q.Until)
+		if q.Until < q.From {
+			until = wall(day+1, q.Until)
+		}
+		if !at.Before(wall(day, q.From)) && at.Before(until) {
+			return until.UTC()
+		}
+	}
+	return at
+}
 
 // Office returns the office hours.
 func (p Policy) Office() Hours { return p.office }
@@ -134,6 +167,7 @@ func Default() Policy {
 			}),
 		},
 		office: defaultOffice(),
+		budget: 12, // one every five minutes: what GoAlert allows a phone, too
 	}
 }
 
@@ -141,6 +175,7 @@ func Default() Policy {
 // unclaimed ticket climbs to the manager within two minutes.
 func Development() Policy {
 	p := Default()
+	p.budget = 0
 	for _, priority := range priorities() {
 		p.plans[priority] = ticket.Plan{
 			Wave: ticket.Wave{Size: 2, Every: 20 * time.Second},

@@ -170,7 +170,7 @@ func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ text, want string }{
 		"no YAML":             {"priorities: [", "read policy: yaml: line 1"},
-		"a list":              {"- P1", "line 1: want a section with priorities, auto_close, requester_silence, held, office"},
+		"a list":              {"- P1", "line 1: want a section with priorities, auto_close, requester_silence, held, budget, office, groups"},
 		"unknown key":         {"held: 1\nautoclose: 72h", "line 2: autoclose: no such key: use priorities, auto_close"},
 		"unknown priority":    {"priorities:\n  P5: {}", "line 2: priorities.P5: no such key: use P1, P2, P3, P4"},
 		"unknown in plan":     {"priorities:\n  P1:\n    respont: 1m", "line 3: priorities.P1.respont: no such key: use respond, resolve, wave"},
@@ -207,6 +207,10 @@ func TestLoadRefuses(t *testing.T) {
 		"a group's key":       {"groups:\n  it:\n    held: 3", "line 3: groups.it.held: no such key: use priorities, office"},
 		"a group twice":       {"groups:\n  it: {}\n  it: {}", "line 3: groups.it: given twice"},
 		"a group's duration":  {"groups:\n  it:\n    priorities:\n      P1: {lease: soon}", `line 4: groups.it.priorities.P1.lease: "soon" is not a duration`},
+		"budget":              {"budget: many", `budget: "many": use a whole number from 0 to 1000`},
+		"quiet urgent":        {"priorities: {P2: {quiet: 22:00-07:00}}", "priorities.P2.quiet: only P3 and P4 may wait"},
+		"quiet word":          {"priorities: {P4: {quiet: night}}", `priorities.P4.quiet: "night": write two times of day`},
+		"quiet always":        {"priorities: {P4: {quiet: 07:00-07:00}}", "priorities.P4.quiet: from and to are the same"},
 		"holidays":            {"office: {holidays: xx}", `office.holidays: "xx": use ar, at,`},
 	}
 	for name, tt := range tests {
@@ -283,6 +287,46 @@ func TestOfficeHours(t *testing.T) {
 				t.Errorf("got %v, want %s in UTC", got, tt.want)
 			}
 		})
+	}
+}
+
+// Offers of the night wait for its end, by the office's clock, through both clock
+// changes.
+func TestQuietHours(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ quiet, at, want string }{
+		"none":                      {"none", "2026-03-03T03:00:00+01:00", "2026-03-03T03:00:00+01:00"},
+		"the evening before":        {"22:00-07:00", "2026-03-03T21:59:59+01:00", "2026-03-03T21:59:59+01:00"},
+		"it begins":                 {"22:00-07:00", "2026-03-03T22:00:00+01:00", "2026-03-04T07:00:00+01:00"},
+		"after midnight":            {"22:00-07:00", "2026-03-04T00:30:00+01:00", "2026-03-04T07:00:00+01:00"},
+		"it ends":                   {"22:00-07:00", "2026-03-04T07:00:00+01:00", "2026-03-04T07:00:00+01:00"},
+		"within a day":              {"12:00-14:00", "2026-03-04T13:00:00+01:00", "2026-03-04T14:00:00+01:00"},
+		"around the clock but noon": {"13:00-12:00", "2026-03-04T12:30:00+01:00", "2026-03-04T12:30:00+01:00"},
+		"clocks go ahead":           {"22:00-07:00", "2026-03-28T23:00:00+01:00", "2026-03-29T07:00:00+02:00"},
+		"clocks go back":            {"22:00-07:00", "2026-10-25T00:00:00+02:00", "2026-10-25T07:00:00+01:00"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := load(t, "priorities: {P4: {quiet: "+tt.quiet+"}}")
+			if got := p.Awake(p.For(ticket.P4), moment(tt.at)); !got.Equal(moment(tt.want)) {
+				t.Errorf("got %v, want %s", got, tt.want)
+			}
+			if got := p.Awake(p.For(ticket.P3), moment(tt.at)); !got.Equal(moment(tt.at)) {
+				t.Errorf("P3 waits until %v", got)
+			}
+		})
+	}
+}
+
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int{"": 12, "budget: 0": 0, "budget: 3": 3} {
+		if got := load(t, text).Budget(); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+	if got := Development().Budget(); got != 0 {
+		t.Errorf("in development: %d", got)
 	}
 }
 

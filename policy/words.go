@@ -21,6 +21,9 @@ func (p Policy) String() string {
 	}
 	line("Every ticket: closed %s after it was solved; the holder hears when the requester does not answer for %s", Spell(plan.AutoClose), Spell(plan.Silence))
 	line("Every person: holds %s", held)
+	if p.budget > 0 {
+		line("Every person: gets at most %s an hour, the rest in a bundle", count(p.budget, "offer", "offers"))
+	}
 	line("Office hours: %s", p.office)
 	for _, name := range slices.Sorted(maps.Keys(p.groups)) {
 		own := p.groups[name]
@@ -43,6 +46,9 @@ func (p Policy) priorities(line func(format string, args ...any)) {
 		line("%s: its time counts %s", priority, hours)
 		line("  to be taken within %s and solved within %s", Spell(plan.Respond), Spell(plan.Resolve))
 		line("  offered to %s every %s", count(plan.Wave.Size, "person on duty", "people on duty"), Spell(plan.Wave.Every))
+		if q := plan.Quiet; q.From != q.Until {
+			line("  not offered from %s to %s: it waits for the morning", clockTime(q.From), clockTime(q.Until))
+		}
 		for _, step := range plan.Steps {
 			line("  not taken after %s: %s", Spell(step.After), calls[step.To])
 		}

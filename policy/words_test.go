@@ -37,6 +37,8 @@ func TestPolicyInWords(t *testing.T) {
 		"office":     {"", "Office hours: mon, tue, wed, thu, fri 08:00 to 18:00 Europe/Berlin, not on holidays in de\n"},
 		"a group":    {"groups: {water: {priorities: {P1: {lease: 3h}}, office: {holidays: none}}}", "Group water:\n  P1: its time counts around the clock\n    to be taken"},
 		"its office": {"groups: {water: {office: {holidays: none}}}", "\n  Office hours: mon, tue, wed, thu, fri 08:00 to 18:00 Europe/Berlin\n"},
+		"budget":     {"budget: 5", "Every person: gets at most 5 offers an hour, the rest in a bundle\n"},
+		"quiet":      {"priorities: {P4: {quiet: '22:00 - 06:30'}}", "  not offered from 22:00 to 06:30: it waits for the morning\n"},
 		"no office":  {"office: {days: sat-sun, zone: UTC, holidays: none, from: '00:00', to: '24:00'}", "Office hours: sat, sun 00:00 to 24:00 UTC\n"},
 	}
 	for name, tt := range tests {

@@ -76,6 +76,14 @@ func longest(lines [][]string) int {
 	return n
 }
 
+// OnTurn tells whether a shift of somebody's is under way at a time.
+func OnTurn(rota []Rotation, overrides []Override, id string, at time.Time) bool {
+	return slices.ContainsFunc(rota, func(r Rotation) bool {
+		turn, ok := r.onTurn(overrides, at)
+		return ok && turn == id
+	})
+}
+
 // onTurn returns whose shift it is; ok is false before the rotation starts.
 func (r Rotation) onTurn(overrides []Override, at time.Time) (id string, ok bool) {
 	line, _, _ := r.line(at)

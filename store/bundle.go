@@ -39,6 +39,27 @@ func lockOffers(ctx context.Context, q *db.Queries, list []Outgoing) error {
 	return q.LockKeys(ctx, slices.Compact(keys))
 }
 
+// HeldBack is an offer that waits for company.
+type HeldBack struct {
+	Deliveries []int64 // ids: the offer and its reminder may both wait
+	Ticket     int
+	Subject    string
+}
+
+// HeldBack returns the offers to a person that wait for company, the most urgent
+// first.
+func (s *Store) HeldBack(ctx context.Context, person string) ([]HeldBack, error) {
+	rows, err := s.q.HeldBack(ctx, db.HeldBackParams{Person: person, Now: s.now()})
+	if err != nil {
+		return nil, fail("offers held back", err)
+	}
+	list := make([]HeldBack, len(rows))
+	for i, row := range rows {
+		list[i] = HeldBack{row.Ids, row.Ticket, row.Subject}
+	}
+	return list, nil
+}
+
 // bundle makes one message of the offers whose time has come together.
 func (s *Store) bundle(ctx context.Context, channel gateway.Channel, now time.Time) error {
 	if s.Bundle == nil {
@@ -51,7 +72,13 @@ func (s *Store) bundle(ctx context.Context, channel gateway.Channel, now time.Ti
 	}
 	return s.tx(ctx, what, func(q *db.Queries) error {
 		for _, g := range groups {
-			text, err := s.Bundle(Bundle{Channel: channel, Language: g.Language, Tickets: g.Tickets, Subjects: g.Subjects})
+			b := Bundle{Channel: channel, Language: g.Language}
+			for i, n := range g.Tickets { // an offer and its reminder may both have waited
+				if !slices.Contains(b.Tickets, n) {
+					b.Tickets, b.Subjects = append(b.Tickets, n), append(b.Subjects, g.Subjects[i])
+				}
+			}
+			text, err := s.Bundle(b)
 			if err != nil {
 				return fmt.Errorf("word a bundle: %w", err)
 			}

@@ -31,6 +31,7 @@ type Outgoing struct {
 	// Alert is sent once more after an unknown outcome, and reported when it does
 	// not arrive. Urgent goes before everything else.
 	Alert, Urgent bool
+	Budget        int       // of offers to the person within an hour; 0: no limit
 	NotBefore     time.Time // zero: at once
 	Expires       time.Time // zero: no limit
 }
@@ -54,6 +55,8 @@ type Write struct {
 	Decides  string // key of the message in that was read as Decided and is handed over; it is not read again
 	Decided  []byte // JSON
 	Contexts []ContextChange
+	// Bundles are the ids of messages in whose place the first of Outgoing is sent.
+	Bundles []int64
 }
 
 // Write commits a step in one transaction and returns the ids of its messages in
@@ -83,6 +86,11 @@ func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 			}
 			for _, channel := range w.channels(fresh) {
 				if err := q.Notify(ctx, db.NotifyParams{Channel: due, Payload: channel}); err != nil {
+					return err
+				}
+			}
+			if len(w.Bundles) > 0 && len(fresh) > 0 {
+				if err := q.Bundled(ctx, w.Bundles); err != nil {
 					return err
 				}
 			}
@@ -160,7 +168,7 @@ func insertDeliveries(ctx context.Context, q *db.Queries, w Write, now time.Time
 	for i, o := range w.Outgoing {
 		params[i] = db.InsertDeliveryParams{Key: o.Key, Channel: string(o.Channel), Person: o.Person, Address: o.Address, Reason: o.Reason,
 			Ticket: o.Ticket, Text: storable(o.Text), Again: storable(cmp.Or(o.Again, o.Text)), Alert: o.Alert, Urgent: o.Urgent,
-			NotBefore: now, Expires: optional(o.Expires), CreatedAt: now, Answers: w.Answers, IsOffer: isOffer(o.Reason), Lately: now.Add(-bundleFor), BundleFor: bundleFor}
+			NotBefore: now, Expires: optional(o.Expires), CreatedAt: now, Answers: w.Answers, IsOffer: isOffer(o.Reason), Lately: now.Add(-bundleFor), BundleFor: bundleFor, Budget: o.Budget, BeforeLast: max(o.Budget-1, 0), HourAgo: now.Add(-time.Hour)}
 		if !o.NotBefore.IsZero() {
 			params[i].NotBefore, params[i].IsOffer = o.NotBefore, false
 		}

@@ -328,3 +328,85 @@ func TestUnknownOutcomes(t *testing.T) {
 		t.Errorf("late: %s", got)
 	}
 }
+
+// Who got as many offers within an hour as the budget allows gets all others in one
+// message when the hour is over, however short they would live; pages, and offers
+// without a budget, do not wait.
+func TestBudgetOfOffers(t *testing.T) {
+	t.Parallel()
+	s, clk := open(t)
+	desk(t, s)
+	s.Bundle = func(b store.Bundle) (string, error) { return fmt.Sprint(b.Subjects), nil }
+	offer := func(key string, budget int) int64 {
+		o := text(key)
+		o.Reason, o.Ticket, o.Budget, o.Alert = "offer", submit(t, s, key).Number, budget, true
+		o.Expires = clk.Now().Add(10 * time.Minute)
+		return write(t, s, o)[0]
+	}
+	texts := func() (list []string) {
+		for _, d := range take(t, s) {
+			settle(t, s, d.ID, gateway.Outcome{State: gateway.Sent})
+			list = append(list, d.Text)
+		}
+		return list
+	}
+	var sent []string
+	for _, key := range []string{"one", "two"} {
+		offer(key, 2)
+		sent = append(sent, texts()...)
+		clk.pass(2 * time.Minute)
+	}
+	if diff := cmp.Diff([]string{"one", "two"}, sent); diff != "" {
+		t.Fatal(diff)
+	}
+	three, four := offer("three", 2), int64(0)
+	clk.pass(20 * time.Minute)
+	four = offer("four", 2)
+	offer("urgent", 0)
+	page := text("page")
+	page.Reason, page.Urgent = "page", true
+	write(t, s, page)
+	if diff := cmp.Diff([]string{"page", "urgent"}, texts()); diff != "" {
+		t.Error(diff)
+	}
+	held := value(s.HeldBack(t.Context(), "dana"))(t)
+	if len(held) != 2 || held[0].Subject != "three" || held[1].Deliveries[0] != four {
+		t.Errorf("held back: %+v", held)
+	}
+	clk.pass(35*time.Minute + 59*time.Second) // an hour after the first but for a second
+	if list := texts(); list != nil {
+		t.Errorf("too early: %v", list)
+	}
+	clk.pass(time.Second)
+	if diff := cmp.Diff([]string{"[three four]"}, texts()); diff != "" {
+		t.Error(diff)
+	}
+	if got := fate(t, s, three); got != gateway.Cancelled {
+		t.Errorf("three is %s beside its bundle", got)
+	}
+	if held := value(s.HeldBack(t.Context(), "dana"))(t); len(held) != 0 {
+		t.Errorf("still held back: %+v", held)
+	}
+}
+
+// What stands in place of held messages is written with their end, or not at all.
+func TestAWriteInPlaceOfOthers(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	desk(t, s)
+	o := text("night")
+	o.Reason, o.Ticket, o.NotBefore, o.Expires = "offer", submit(t, s, "night").Number, noon.Add(time.Hour), noon.Add(2*time.Hour)
+	id := write(t, s, o)[0]
+	if fates := value(s.Fates(t.Context(), []string{"night"}))(t); fates["night"].Why != "waits in a bundle" {
+		t.Errorf("%+v", fates)
+	}
+	digest := store.Write{Outgoing: []store.Outgoing{text("digest")}, Bundles: []int64{id}}
+	for range 2 {
+		if _, err := s.Write(t.Context(), digest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := fate(t, s, id); got != gateway.Cancelled {
+		t.Errorf("beside the digest the offer is %s", got)
+	}
+}

@@ -135,6 +135,14 @@ type Plan struct {
 	Respond   time.Duration `json:"respond,omitempty"`
 	Resolve   time.Duration `json:"resolve,omitempty"`
 	Office    bool          `json:"office,omitempty"` // steps, repeats and targets count in office hours
+	Quiet     Quiet         `json:"quiet,omitzero"`   // offers wait for its end
+}
+
+// Quiet are hours of the night, in minutes since midnight by the office's clock; the
+// same From and Until are none.
+type Quiet struct {
+	From  int `json:"from"`
+	Until int `json:"until"`
 }
 
 // Wave is how many people are asked at once, and how often.

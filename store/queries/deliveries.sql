@@ -1,30 +1,43 @@
 -- name: InsertDelivery :batchone
 -- An offer leaves at once when the person got none lately, else together with the
 -- next ones; one that would not live so long is not kept. One of a ticket that was
--- taken meanwhile will never leave, and keeps no other waiting.
+-- taken meanwhile will never leave, and keeps no other waiting. Who got as many
+-- within an hour as one may gets the next when the hour is over, with all that came
+-- meanwhile; such an offer lives as long from then on.
 WITH before AS (
     SELECT max(d.not_before) AS last FROM deliveries d
     WHERE @is_offer::boolean AND d.person = @person::text AND d.channel = @channel::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
         AND d.state <> 'cancelled' AND d.not_before > @lately::timestamptz AND d.key <> @key::text
         AND NOT (d.state = 'due' AND EXISTS (SELECT FROM tickets t WHERE t.number = d.ticket AND t.status <> 'new'))
+), spent AS (
+    SELECT d.not_before + interval '1 hour' AS until FROM deliveries d
+    WHERE @is_offer::boolean AND @budget::integer > 0 AND d.person = @person::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
+        AND d.state <> 'cancelled' AND d.not_before BETWEEN @hour_ago::timestamptz AND @not_before::timestamptz AND d.key <> @key::text
+    ORDER BY d.not_before DESC OFFSET @before_last::integer LIMIT 1
 ), company AS (
-    SELECT CASE WHEN b.last > @not_before::timestamptz THEN b.last ELSE b.last + @bundle_for::interval END AS leaves FROM before b
-), written AS (
-    INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, answers)
-    SELECT @key, @channel, @person, @address, @reason::text, @ticket::integer, @text::text, @again::text, @alert::boolean, @urgent::boolean,
-        CASE WHEN c.leaves < coalesce(sqlc.narg(expires)::timestamptz, 'infinity') THEN c.leaves ELSE @not_before::timestamptz END,
-        sqlc.narg(expires), @created_at::timestamptz, @answers::text
+    SELECT s.until AS spent, greatest(CASE WHEN b.last > @not_before::timestamptz THEN b.last ELSE b.last + @bundle_for::interval END, s.until) AS leaves,
+        sqlc.narg(expires)::timestamptz AS expires
+    FROM before b LEFT JOIN spent s ON true
+), leaving AS (
+    SELECT CASE WHEN c.leaves < coalesce(c.expires, 'infinity') OR c.spent IS NOT NULL THEN c.leaves ELSE @not_before::timestamptz END AS at,
+        CASE WHEN c.leaves >= c.expires AND c.spent IS NOT NULL THEN c.leaves + (c.expires - @not_before::timestamptz) ELSE c.expires END AS expires
     FROM company c
+), written AS (
+    INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, answers, why)
+    SELECT @key::text, @channel::text, @person::text, @address::text, @reason::text, @ticket::integer, @text::text, @again::text, @alert::boolean, @urgent::boolean,
+        l.at, l.expires, @created_at::timestamptz, @answers::text,
+        CASE WHEN l.at > @created_at::timestamptz AND @reason::text IN ('offer', 'reminder') THEN 'waits in a bundle' ELSE '' END
+    FROM leaving l
     ON CONFLICT (key) DO NOTHING RETURNING id
 )
 SELECT w.id, true AS fresh FROM written w
 UNION ALL
-SELECT d.id, false FROM deliveries d WHERE d.key = @key AND NOT EXISTS (SELECT FROM written);
+SELECT d.id, false FROM deliveries d WHERE d.key = @key::text AND NOT EXISTS (SELECT FROM written);
 
 -- name: PostDelivery :exec
 -- To no person, and at once. Nobody is told when it does not arrive.
 INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, reported)
-VALUES (@key, @channel, '', @address, @reason, @ticket, @text, @again, @alert, false, @now::timestamptz, sqlc.narg(expires), @now, true)
+VALUES (@key::text, @channel::text, '', @address::text, @reason::text, @ticket, @text, @again, @alert, false, @now::timestamptz, sqlc.narg(expires), @now, true)
 ON CONFLICT (key) DO NOTHING;
 
 -- name: Answer :one
@@ -193,7 +206,14 @@ WHERE d.channel = @channel AND d.state = 'due' AND d.attempt = 0 AND d.reason IN
 GROUP BY d.person, d.address, p.language HAVING count(*) > 1;
 
 -- name: Bundled :exec
-UPDATE deliveries SET state = 'cancelled', why = 'sent in a bundle' WHERE id = ANY (@ids::bigint[]);
+UPDATE deliveries SET state = 'cancelled', why = 'sent in a bundle' WHERE id = ANY (@ids::bigint[]) AND state = 'due';
+
+-- name: HeldBack :many
+-- Offers to a person that wait for company, one for each ticket.
+SELECT array_agg(d.id)::bigint[] AS ids, d.ticket, (t.doc->>'subject')::text AS subject
+FROM deliveries d JOIN tickets t ON t.number = d.ticket
+WHERE d.person = @person AND d.reason IN ('offer', 'reminder') AND d.state = 'due' AND d.not_before > @now AND t.status = 'new'
+GROUP BY d.ticket, t.doc->>'subject', t.priority ORDER BY t.priority, d.ticket;
 
 -- name: Quoted :one
 SELECT d.ticket FROM segments s JOIN deliveries d ON d.id = s.delivery

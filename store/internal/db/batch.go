@@ -23,19 +23,30 @@ WITH before AS (
     WHERE $1::boolean AND d.person = $2::text AND d.channel = $3::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
         AND d.state <> 'cancelled' AND d.not_before > $4::timestamptz AND d.key <> $5::text
         AND NOT (d.state = 'due' AND EXISTS (SELECT FROM tickets t WHERE t.number = d.ticket AND t.status <> 'new'))
+), spent AS (
+    SELECT d.not_before + interval '1 hour' AS until FROM deliveries d
+    WHERE $1::boolean AND $6::integer > 0 AND d.person = $2::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
+        AND d.state <> 'cancelled' AND d.not_before BETWEEN $7::timestamptz AND $8::timestamptz AND d.key <> $5::text
+    ORDER BY d.not_before DESC OFFSET $9::integer LIMIT 1
 ), company AS (
-    SELECT CASE WHEN b.last > $6::timestamptz THEN b.last ELSE b.last + $7::interval END AS leaves FROM before b
-), written AS (
-    INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, answers)
-    SELECT $5, $3, $2, $8, $9::text, $10::integer, $11::text, $12::text, $13::boolean, $14::boolean,
-        CASE WHEN c.leaves < coalesce($15::timestamptz, 'infinity') THEN c.leaves ELSE $6::timestamptz END,
-        $15, $16::timestamptz, $17::text
+    SELECT s.until AS spent, greatest(CASE WHEN b.last > $8::timestamptz THEN b.last ELSE b.last + $10::interval END, s.until) AS leaves,
+        $11::timestamptz AS expires
+    FROM before b LEFT JOIN spent s ON true
+), leaving AS (
+    SELECT CASE WHEN c.leaves < coalesce(c.expires, 'infinity') OR c.spent IS NOT NULL THEN c.leaves ELSE $8::timestamptz END AS at,
+        CASE WHEN c.leaves >= c.expires AND c.spent IS NOT NULL THEN c.leaves + (c.expires - $8::timestamptz) ELSE c.expires END AS expires
     FROM company c
+), written AS (
+    INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, answers, why)
+    SELECT $5::text, $3::text, $2::text, $12::text, $13::text, $14::integer, $15::text, $16::text, $17::boolean, $18::boolean,
+        l.at, l.expires, $19::timestamptz, $20::text,
+        CASE WHEN l.at > $19::timestamptz AND $13::text IN ('offer', 'reminder') THEN 'waits in a bundle' ELSE '' END
+    FROM leaving l
     ON CONFLICT (key) DO NOTHING RETURNING id
 )
 SELECT w.id, true AS fresh FROM written w
 UNION ALL
-SELECT d.id, false FROM deliveries d WHERE d.key = $5 AND NOT EXISTS (SELECT FROM written)
+SELECT d.id, false FROM deliveries d WHERE d.key = $5::text AND NOT EXISTS (SELECT FROM written)
 `
 
 type InsertDeliveryBatchResults struct {
@@ -45,23 +56,26 @@ type InsertDeliveryBatchResults struct {
 }
 
 type InsertDeliveryParams struct {
-	IsOffer   bool
-	Person    string
-	Channel   string
-	Lately    time.Time
-	Key       string
-	NotBefore time.Time
-	BundleFor time.Duration
-	Address   string
-	Reason    string
-	Ticket    int
-	Text      string
-	Again     string
-	Alert     bool
-	Urgent    bool
-	Expires   *time.Time
-	CreatedAt time.Time
-	Answers   string
+	IsOffer    bool
+	Person     string
+	Channel    string
+	Lately     time.Time
+	Key        string
+	Budget     int
+	HourAgo    time.Time
+	NotBefore  time.Time
+	BeforeLast int
+	BundleFor  time.Duration
+	Expires    *time.Time
+	Address    string
+	Reason     string
+	Ticket     int
+	Text       string
+	Again      string
+	Alert      bool
+	Urgent     bool
+	CreatedAt  time.Time
+	Answers    string
 }
 
 type InsertDeliveryRow struct {
@@ -71,7 +85,9 @@ type InsertDeliveryRow struct {
 
 // An offer leaves at once when the person got none lately, else together with the
 // next ones; one that would not live so long is not kept. One of a ticket that was
-// taken meanwhile will never leave, and keeps no other waiting.
+// taken meanwhile will never leave, and keeps no other waiting. Who got as many
+// within an hour as one may gets the next when the hour is over, with all that came
+// meanwhile; such an offer lives as long from then on.
 func (q *Queries) InsertDelivery(ctx context.Context, arg []InsertDeliveryParams) *InsertDeliveryBatchResults {
 	batch := &pgx.Batch{}
 	for _, a := range arg {
@@ -81,8 +97,12 @@ func (q *Queries) InsertDelivery(ctx context.Context, arg []InsertDeliveryParams
 			a.Channel,
 			a.Lately,
 			a.Key,
+			a.Budget,
+			a.HourAgo,
 			a.NotBefore,
+			a.BeforeLast,
 			a.BundleFor,
+			a.Expires,
 			a.Address,
 			a.Reason,
 			a.Ticket,
@@ -90,7 +110,6 @@ func (q *Queries) InsertDelivery(ctx context.Context, arg []InsertDeliveryParams
 			a.Again,
 			a.Alert,
 			a.Urgent,
-			a.Expires,
 			a.CreatedAt,
 			a.Answers,
 		}

@@ -75,7 +75,7 @@ func (q *Queries) Backlog(ctx context.Context, now time.Time) ([]BacklogRow, err
 }
 
 const bundled = `-- name: Bundled :exec
-UPDATE deliveries SET state = 'cancelled', why = 'sent in a bundle' WHERE id = ANY ($1::bigint[])
+UPDATE deliveries SET state = 'cancelled', why = 'sent in a bundle' WHERE id = ANY ($1::bigint[]) AND state = 'due'
 `
 
 func (q *Queries) Bundled(ctx context.Context, ids []int64) error {
@@ -248,6 +248,45 @@ func (q *Queries) FatesOf(ctx context.Context, keys []string) ([]FatesOfRow, err
 	return items, nil
 }
 
+const heldBack = `-- name: HeldBack :many
+SELECT array_agg(d.id)::bigint[] AS ids, d.ticket, (t.doc->>'subject')::text AS subject
+FROM deliveries d JOIN tickets t ON t.number = d.ticket
+WHERE d.person = $1 AND d.reason IN ('offer', 'reminder') AND d.state = 'due' AND d.not_before > $2 AND t.status = 'new'
+GROUP BY d.ticket, t.doc->>'subject', t.priority ORDER BY t.priority, d.ticket
+`
+
+type HeldBackParams struct {
+	Person string
+	Now    time.Time
+}
+
+type HeldBackRow struct {
+	Ids     []int64
+	Ticket  int
+	Subject string
+}
+
+// Offers to a person that wait for company, one for each ticket.
+func (q *Queries) HeldBack(ctx context.Context, arg HeldBackParams) ([]HeldBackRow, error) {
+	rows, err := q.db.Query(ctx, heldBack, arg.Person, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HeldBackRow
+	for rows.Next() {
+		var i HeldBackRow
+		if err := rows.Scan(&i.Ids, &i.Ticket, &i.Subject); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertSegment = `-- name: InsertSegment :exec
 WITH taken AS (
     DELETE FROM orphans o
@@ -382,7 +421,7 @@ func (q *Queries) Look(ctx context.Context, arg LookParams) (LookRow, error) {
 
 const postDelivery = `-- name: PostDelivery :exec
 INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, reported)
-VALUES ($1, $2, '', $3, $4, $5, $6, $7, $8, false, $9::timestamptz, $10, $9, true)
+VALUES ($1::text, $2::text, '', $3::text, $4::text, $5, $6, $7, $8, false, $9::timestamptz, $10, $9, true)
 ON CONFLICT (key) DO NOTHING
 `
 
