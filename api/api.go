@@ -68,6 +68,11 @@ type Desk interface {
 	CreateToken(ctx context.Context, by desk.Caller, t desk.Token) (made desk.Token, secret string, err error)
 	Tokens(ctx context.Context, by desk.Caller, person string, below int64) (list []desk.Token, more bool, err error)
 	RevokeToken(ctx context.Context, by desk.Caller, id int64) (desk.Token, error)
+	// Attach, Attachment and Detach return desk.ErrNoFiles without a folder for files.
+	Attach(ctx context.Context, by desk.Caller, number int, name string, content []byte) (desk.Attachment, error)
+	Attachments(ctx context.Context, number int) ([]desk.Attachment, error)
+	Attachment(ctx context.Context, number int, id string) (a desk.Attachment, content []byte, err error)
+	Detach(ctx context.Context, by desk.Caller, number int, id string) error
 	// CreateWebhook returns the secret that signs what the webhook is told.
 	CreateWebhook(ctx context.Context, by desk.Caller, url string, events []ticket.Kind) (w desk.Webhook, secret string, err error)
 	Webhooks(ctx context.Context) ([]desk.Webhook, error)
@@ -142,6 +147,7 @@ func routes(cfg Config, d Desk, door *signin.Door) (*gin.Engine, *huma.OpenAPI) 
 	s.peopleRoutes()
 	s.rehearsalRoutes()
 	s.rotaRoutes(engine)
+	s.attachmentRoutes()
 	s.tokenRoutes()
 	s.webhookRoutes()
 	s.operationRoutes(engine, cfg.Metrics)

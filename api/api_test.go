@@ -510,6 +510,36 @@ func TestWebhook(t *testing.T) {
 	b.must(404, b.send("root", "DELETE", "/v1/webhooks/2", ""))
 }
 
+func TestAttachments(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.ticket()
+	a := b.must(201, b.send("ann", "POST", "/v1/tickets/100/attachments?name=Stau%20%22%C3%BC%22.txt", "paper <script>", "Content-Type", "application/octet-stream"))
+	if a.Header().Get("Location") != "/v1/tickets/100/attachments/F1" || a.JSON["size"] != 14.0 {
+		t.Errorf("%s", a.Body)
+	}
+	a = b.must(200, b.send("bob", "GET", "/v1/tickets/100/attachments/F1", ""))
+	for name, want := range map[string]string{"Content-Type": "text/plain", "Content-Disposition": `attachment; filename*=utf-8''Stau%20%22%C3%BC%22.txt`, "X-Content-Type-Options": "nosniff",
+		"Content-Length": "14", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"} {
+		if got := a.Header().Get(name); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if a.Body.String() != "paper <script>" {
+		t.Errorf("%q", a.Body)
+	}
+	b.must(200, b.send("ann", "GET", "/v1/tickets/100/attachments", ""))
+	for _, c := range [][2]string{{"GET", "/v1/tickets/100/attachments"}, {"GET", "/v1/tickets/100/attachments/F1"}, {"POST", "/v1/tickets/100/attachments?name=x"}} {
+		b.must(404, b.send("rob", c[0], c[1], "x", "Content-Type", "application/octet-stream"))
+	}
+	b.must(404, b.send("bob", "GET", "/v1/tickets/100/attachments/F2", ""))
+	b.must(422, b.send("bob", "POST", "/v1/tickets/100/attachments", "x", "Content-Type", "application/octet-stream"))
+	b.must(413, b.send("bob", "POST", "/v1/tickets/100/attachments?name=x", strings.Repeat("x", desk.MaxFile+2), "Content-Type", "application/octet-stream"))
+	b.must(201, b.send("bob", "POST", "/v1/tickets/100/attachments?name=x", strings.Repeat("x", desk.MaxFile), "Content-Type", "application/octet-stream", "Idempotency-Key", "k"))
+	b.must(403, b.send("bob", "DELETE", "/v1/tickets/100/attachments/F1", ""))
+	b.must(204, b.send("mia", "DELETE", "/v1/tickets/100/attachments/F1", ""))
+}
+
 // Two of the same request at once: one is carried out, and the other told to wait.
 func TestTheSameRequestAtOnce(t *testing.T) {
 	t.Parallel()

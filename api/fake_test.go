@@ -29,6 +29,8 @@ type fakeDesk struct {
 	overrides []roster.RecordedOverride
 	tokens    []desk.Token
 	webhooks  []desk.Webhook
+	files     []desk.Attachment
+	content   [][]byte
 	rota      []roster.Rotation
 	feeds     map[string]string // person by token
 }
@@ -62,7 +64,7 @@ func (f *fakeDesk) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.overrides, f.rota, f.feeds = nil, nil, map[string]string{}
-	f.tokens, f.webhooks = nil, nil
+	f.tokens, f.webhooks, f.files, f.content = nil, nil, nil, nil
 	f.tickets, f.lines, f.keys, f.commands = nil, map[int][]desk.Line{}, map[string]storedRequest{}, map[string]ticket.Ticket{}
 }
 
@@ -451,6 +453,48 @@ func (f *fakeDesk) WebhookLog(_ context.Context, id, below int64) ([]desk.Webhoo
 	unlock, err := f.lock()
 	defer unlock()
 	return []desk.WebhookTry{{ID: 7, Ticket: 100, Seq: int(id), State: "failed", Attempts: 3, Status: 500, Why: "the receiver answered 500"}}, below == 0, err
+}
+
+func (f *fakeDesk) Attach(_ context.Context, by desk.Caller, number int, name string, content []byte) (desk.Attachment, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err == nil && len(content) > desk.MaxFile {
+		err = &desk.InvalidError{Field: "body", Problem: "too large"}
+	}
+	if err != nil {
+		return desk.Attachment{}, err
+	}
+	a := desk.Attachment{ID: fmt.Sprint("F", len(f.files)+1), Ticket: number, Name: name, Type: "text/plain", Size: len(content), AddedBy: by.Person.ID, AddedAt: f.now}
+	f.files = append(f.files, a)
+	f.content = append(f.content, content)
+	return a, nil
+}
+
+func (f *fakeDesk) Attachments(_ context.Context, number int) (list []desk.Attachment, err error) {
+	unlock, err := f.lock()
+	defer unlock()
+	for _, a := range f.files {
+		if a.Ticket == number {
+			list = append(list, a)
+		}
+	}
+	return list, err
+}
+
+func (f *fakeDesk) Attachment(_ context.Context, number int, id string) (desk.Attachment, []byte, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	for i, a := range f.files {
+		if a.Ticket == number && a.ID == id {
+			return a, f.content[i], err
+		}
+	}
+	return desk.Attachment{}, nil, cmp.Or(err, desk.ErrNotFound)
+}
+
+func (f *fakeDesk) Detach(ctx context.Context, _ desk.Caller, number int, id string) error {
+	_, _, err := f.Attachment(ctx, number, id)
+	return err
 }
 
 func (f *fakeDesk) Audit(_ context.Context, q desk.AuditFilter) ([]desk.Audit, string, error) {

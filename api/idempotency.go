@@ -20,9 +20,10 @@ const (
 )
 
 // takesKey tells whether a route's Idempotency-Key is kept here. Tickets and their
-// verbs keep theirs with what they do, so that not even a crash does it twice.
+// verbs keep theirs with what they do, so that not even a crash does it twice; a file is
+// known by what is in it.
 func takesKey(method, path string) bool {
-	own := path == "/v1/tickets" || slices.ContainsFunc(verbs, func(v verb) bool {
+	own := path == "/v1/tickets" || strings.HasSuffix(path, "/attachments") || slices.ContainsFunc(verbs, func(v verb) bool {
 		return strings.HasSuffix(path, "}/"+v.Name) || strings.HasSuffix(path, ":n/"+v.Name)
 	})
 	return method != http.MethodGet && method != http.MethodHead && isAPI(path) && !own

@@ -29,7 +29,8 @@ var access = map[string]desk.Access{
 	"rotations": desk.AsRequester, "set-rotation": desk.AsManager, "remove-rotation": desk.AsManager, "rota-history": desk.AsRequester,
 	"feed": desk.AsRequester, "remove-feed": desk.AsRequester,
 	"tokens": desk.AsRequester, "create-token": desk.AsRequester, "revoke-token": desk.AsRequester,
-	"audit":    desk.AsAdmin,
+	"audit":  desk.AsAdmin,
+	"attach": desk.AsRequester, "attachments": desk.AsRequester, "download": desk.AsRequester, "detach": desk.AsManager,
 	"webhooks": desk.AsAdmin, "create-webhook": desk.AsAdmin, "end-webhook": desk.AsAdmin, "webhook-log": desk.AsAdmin,
 	"overrides": desk.AsRequester, "add-override": desk.AsManager, "remove-override": desk.AsManager,
 }

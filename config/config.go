@@ -47,6 +47,8 @@ type Config struct {
 	PeopleFile        string         // empty: nobody is imported
 	TokenKey          Secret         // at least 32 characters
 	OpenBoard         bool           // the board and the wall need no sign-in
+	FilesDir          string         // folder of tickets' files; empty: none are kept
+	ScanCommand       []string       // looks at each file; empty: nobody does
 	WebhookNetworks   []netip.Prefix // that webhooks may go to beside the Internet
 	TrustedProxies    []netip.Prefix // whose X-Forwarded-For is believed
 	OIDC              OIDC
@@ -121,6 +123,9 @@ func Load(getenv func(string) string, roles []string) (Config, error) {
 		PeopleFile: read(&r, "DESKBELL_PEOPLE_FILE", "", verbatim),
 		TokenKey:   secret(&r, "DESKBELL_TOKEN_KEY", "", longEnough),
 		OpenBoard:  read(&r, "DESKBELL_OPEN_BOARD", "", yesOrNo),
+
+		FilesDir:    read(&r, "DESKBELL_FILES_DIR", "", folder),
+		ScanCommand: read(&r, "DESKBELL_SCAN_COMMAND", "", words),
 
 		WebhookNetworks: read(&r, "DESKBELL_WEBHOOK_NETWORKS", "", networks),
 		TrustedProxies:  read(&r, "DESKBELL_TRUSTED_PROXIES", "", networks),
@@ -263,6 +268,16 @@ func issuer(s string) (string, error) {
 	_, err := webURL(s)
 	return s, err
 }
+
+func folder(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s: is no folder", path)
+	}
+	return path, err
+}
+
+func words(s string) ([]string, error) { return strings.Fields(s), nil }
 
 func networks(s string) ([]netip.Prefix, error) {
 	var list []netip.Prefix

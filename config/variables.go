@@ -55,6 +55,8 @@ func Known() []Variable {
 		{Name: "DESKBELL_TOKEN_KEY", Roles: api, Required: true, Secret: true, Help: "encrypts the secrets of webhooks; at least 32 characters"},
 		{Name: "DESKBELL_OPEN_BOARD", Roles: api, Default: "false", Help: "true shows the board and the wall to whoever reaches them, without a sign-in; false, because subjects of tickets are nobody's but the desk's"},
 		{Name: "DESKBELL_TRUSTED_PROXIES", Roles: api, Help: "networks such as 10.0.0.0/8 whose X-Forwarded-For is believed, so that tries are counted by client and not by proxy"},
+		{Name: "DESKBELL_FILES_DIR", Roles: api, Help: "the folder of tickets' files, the same for every process with the role; no files are taken without it"},
+		{Name: "DESKBELL_SCAN_COMMAND", Roles: api, Help: "a command that looks at each file before it is kept, such as clamdscan --no-summary --fdpass; it gets the path, and its status 1 refuses the file. Nobody looks without it"},
 		{Name: "DESKBELL_WEBHOOK_NETWORKS", Roles: api, Help: "networks such as 10.1.0.0/16 that webhooks may go to beside the Internet; without it to no private network, because whoever may add a webhook need not be who may look around there"},
 		{Name: "DESKBELL_OIDC_ISSUER", Roles: api, Help: "an OpenID Connect provider to sign in with, its URL as it writes it itself; its callback is DESKBELL_PUBLIC_URL/sign-in/oidc/callback. Without it people sign in by a link from a text or a chat"},
 		{Name: "DESKBELL_OIDC_CLIENT_ID", Roles: api, Help: "our name there"},

@@ -40,6 +40,10 @@ type Config struct {
 	Key       string         // encrypts what is kept secret and must be read again; none: no webhooks
 	// WebhookNetworks are networks that webhooks may go to beside the Internet.
 	WebhookNetworks []netip.Prefix
+	// Files is the folder of tickets' files, the same for every process; empty: there
+	// are none. Scanner is the command that looks at each; empty: nobody does.
+	Files   string
+	Scanner []string
 	// Join decodes the parts of a concatenated message.
 	Join func([]gateway.Part) (string, error)
 }

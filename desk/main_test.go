@@ -210,6 +210,7 @@ type world struct {
 	another func() *desk.Desk
 	stop    func() // ends the process that does
 	serial  int
+	files   string
 }
 
 // open opens one, with a team's room if that is named.
@@ -237,7 +238,7 @@ func open(t *testing.T, limits string, room ...string) *world {
 	w.engine = &engine{world: w, tickets: map[int]ticket.Ticket{}, known: map[string]bool{}, most: map[string]int{}}
 	process := func(s *store.Store) *desk.Desk {
 		return desk.New(desk.Config{Store: s, Engine: w.engine, Policy: pol, Clock: w.clock, Log: log, Join: join, Zone: time.UTC, Own: []string{"+15550000", "desk@desk.localhost"}, Room: strings.Join(room, ""), URL: "http://desk", Org: "Desk",
-			Key: "0123456789abcdef0123456789abcdef", WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
+			Key: "0123456789abcdef0123456789abcdef", Files: w.files, WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})
 	}
 	w.another = func() *desk.Desk {
 		s, err := store.Open(t.Context(), url, w.clock, log)
@@ -245,6 +246,7 @@ func open(t *testing.T, limits string, room ...string) *world {
 		t.Cleanup(s.Close)
 		return process(s)
 	}
+	w.files = t.TempDir()
 	w.desk = process(w.store)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup

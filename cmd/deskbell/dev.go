@@ -172,6 +172,10 @@ func (s *stack) up(ctx context.Context) error {
 	s.config.PublicURL = "http://" + env.HTTPAddr
 	s.config.OpenBoard = true
 	s.config.WebhookNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")} // a receiver on this machine
+	s.config.FilesDir = s.state.Path("files")
+	if err := os.MkdirAll(s.config.FilesDir, 0o700); err != nil {
+		return err
+	}
 	key, err := kept(s.state.Path("token-key"), 32)
 	if err != nil {
 		return err

@@ -8,6 +8,17 @@ import (
 	"time"
 )
 
+type Attachment struct {
+	ID      string
+	Ticket  int
+	Name    string
+	Type    string
+	Size    int
+	Sha256  []byte
+	AddedBy string
+	AddedAt time.Time
+}
+
 type Conversation struct {
 	Person string
 	Doc    []byte
