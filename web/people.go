@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"deskbell/desk"
 )
@@ -46,6 +47,8 @@ func (v viewer) people(in desk.RosterView) peopleView {
 			row.State, row.Now, row.On = "working", "on", a.Holding
 		case a.Presence == "away":
 			row.State, row.Now = "away", "away"
+		case slices.Contains(in.OnCall.People, a.ID):
+			row.State, row.Now = "oncall", "on call"
 		case !a.OnDuty:
 			row.State, row.Now = "off", "off duty"
 		case a.Presence == "busy":

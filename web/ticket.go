@@ -205,7 +205,7 @@ var fateWords = map[string]string{"due": "is to be sent", "sending": "is being s
 	"expired": "was not sent in time", "cancelled": "not sent, no longer needed", "unknown": "sent, outcome unknown"}
 
 func (v viewer) notice(n desk.NoticeView, now time.Time) noticeView {
-	out := noticeView{Name: n.Name, Channel: channelWords(n.Channel), State: n.State, StateWords: fateWords[n.State], Detail: n.Detail, Text: n.Text, At: v.at(n.At, now)}
+	out := noticeView{Name: cmp.Or(n.Name, "The team's room"), Channel: channelWords(n.Channel), State: n.State, StateWords: fateWords[n.State], Detail: n.Detail, Text: n.Text, At: v.at(n.At, now)}
 	if n.Channel == "im" && n.State == "sent" {
 		out.StateWords = "sent" // a chat has no receipts that everybody sends
 	}
@@ -352,9 +352,9 @@ func (p *pages) tickets(w http.ResponseWriter, r *http.Request) {
 		Page            page
 		States, Holders []choice
 		Tickets         []ticketRow
-		Older           string
-	}{Page: p.page(r, "Tickets", roster.At)}
-	chosen, f := cmp.Or(r.FormValue("status"), "open"), desk.Filter{Assignee: r.FormValue("assignee"), Cursor: r.FormValue("before")}
+		Words, Older    string
+	}{Page: p.page(r, "Tickets", roster.At), Words: r.FormValue("q")}
+	chosen, f := cmp.Or(r.FormValue("status"), "open"), desk.Filter{Assignee: r.FormValue("assignee"), Cursor: r.FormValue("before"), Words: strings.TrimSpace(r.FormValue("q"))}
 	for _, s := range states {
 		view.States = append(view.States, choice{s.id, s.words, s.id == chosen})
 		if s.id == chosen {
@@ -377,7 +377,7 @@ func (p *pages) tickets(w http.ResponseWriter, r *http.Request) {
 			Holder: cmp.Or(t.Assignee.Name, t.Assignee.ID), Status: t.Status, Priority: t.Priority, At: p.viewer.when(t.CreatedAt, roster.At)})
 	}
 	if next != "" {
-		view.Older = "/tickets?" + url.Values{"status": {chosen}, "assignee": {f.Assignee}, "before": {next}}.Encode()
+		view.Older = "/tickets?" + url.Values{"status": {chosen}, "assignee": {f.Assignee}, "q": {f.Words}, "before": {next}}.Encode()
 	}
 	p.write(w, http.StatusOK, "tickets page", view)
 }

@@ -183,16 +183,28 @@ type link struct {
 	Here        bool
 }
 
-var nav = []link{{Path: "/", Words: "Board"}, {Path: "/new", Words: "Ask"}, {Path: "/tickets", Words: "Tickets"}, {Path: "/people", Words: "People"}, {Path: "/charts", Words: "Charts"}, {Path: "/rehearsal", Words: "Rehearsal"}, {Path: "/wall", Words: "Wall"}}
+// nav are the pages with who may see them: those of an open board are everybody's.
+var nav = []struct {
+	link
+	need desk.Access
+}{
+	{link{Path: "/", Words: "Board"}, desk.Anybody}, {link{Path: "/new", Words: "Ask"}, desk.Anybody}, {link{Path: "/tickets", Words: "Tickets"}, desk.AsRequester},
+	{link{Path: "/people", Words: "People"}, desk.Anybody}, {link{Path: "/charts", Words: "Charts"}, desk.AsAgent}, {link{Path: "/rehearsal", Words: "Rehearsal"}, desk.AsAgent}, {link{Path: "/wall", Words: "Wall"}, desk.Anybody},
+}
 
 func (p *pages) page(r *http.Request, title string, at time.Time) page {
 	out := page{Title: title + " - Deskbell", Visitor: who(r), SignIn: "/sign-in?next=" + url.QueryEscape(r.URL.RequestURI())}
 	if !at.IsZero() {
 		out.At = p.viewer.at(at, at)
 	}
+	caller := signin.Caller(r.Context())
 	for _, l := range nav {
-		l.Here = l.Path == r.URL.Path
-		out.Nav = append(out.Nav, l)
+		if l.Here = l.Path == r.URL.Path; l.Path == "/tickets" && !caller.May(desk.AsAgent) {
+			l.Words = "My requests"
+		}
+		if caller.May(l.need) {
+			out.Nav = append(out.Nav, l.link)
+		}
 	}
 	return out
 }

@@ -36,9 +36,10 @@ type cli struct {
 	Policy   policyCmd   `cmd:"" help:"Check a policy."`
 	Token    tokenCmd    `cmd:"" help:"Make an API token for a person."`
 	Bench    struct {
-		Tickets benchCmd    `cmd:"" default:"withargs" help:"Whole lives of tickets over the real wires, beside a bare workflow."`
-		IM      benchIMCmd  `cmd:"" help:"The chat gateway beside a bare echo bot on the same server, without and with the commit of messages."`
-		SMS     benchSMSCmd `cmd:"" help:"The SMPP session beside the bare codec, and messages in with their commit."`
+		Tickets benchCmd      `cmd:"" default:"withargs" help:"Whole lives of tickets over the real wires, beside a bare workflow."`
+		IM      benchIMCmd    `cmd:"" help:"The chat gateway beside a bare echo bot on the same server, without and with the commit of messages."`
+		SMS     benchSMSCmd   `cmd:"" help:"The SMPP session beside the bare codec, and messages in with their commit."`
+		Pages   benchPagesCmd `cmd:"" help:"The pages over a full read model, with many who watch."`
 	} `cmd:"" help:"Measure."`
 }
 
