@@ -30,7 +30,7 @@ func TestSamePlace(t *testing.T) {
 		{1, 1, 20 * time.Minute, 90 * time.Minute, true},
 		{1, 60, 20 * time.Minute, 90 * time.Minute, true},
 		{5, 1, 1 * time.Minute, 5 * time.Hour, true}, // the fifth at one an hour, whatever it was before
-		{3, 60, 0, 0, false}, // 19 are too few
+		{3, 60, 0, 0, false},                         // 19 are too few
 		{4, 60, 0, 0, false},
 	} {
 		h.Claims = c.claims
