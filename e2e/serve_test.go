@@ -298,6 +298,8 @@ func TestServe(t *testing.T) {
 		f.drained(t, desk)
 	})
 	t.Run("a ticket that stands still", func(t *testing.T) { stands(t, env) })
+	t.Run("the nightly rehearsal", func(t *testing.T) { rehearsedAtNight(t, desk) })
+	t.Run("under another policy", func(t *testing.T) { backtested(t, s, env) })
 	t.Run("logs", func(t *testing.T) { s.noPersonalData(t) })
 	f.stop()
 	t.Run("traces", collected.complete)
@@ -338,6 +340,71 @@ func standStill(t *testing.T, s *servers, desk *Desk) func(*testing.T, []string)
 		if n := meg.Count("still"); n != 2 {
 			t.Errorf("the manager heard %d times", n)
 		}
+	}
+}
+
+// rehearsedAtNight runs the schedule that both ticket workers made: without a hole
+// nobody is told, with holes the manager is.
+func rehearsedAtNight(t *testing.T, desk *Desk) {
+	night := func() {
+		t.Helper()
+		var before, after *client.ScheduleDescription
+		handle := desk.engine.ScheduleClient().GetHandle(t.Context(), "rehearsal")
+		before, err := handle.Describe(t.Context())
+		if err == nil {
+			err = handle.Trigger(t.Context(), client.ScheduleTriggerOptions{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !eventually(Patience, func() bool {
+			after, err = handle.Describe(t.Context())
+			return err == nil && len(after.Info.RunningWorkflows) == 0 && after.Info.NumActions > before.Info.NumActions
+		}) {
+			t.Fatalf("the rehearsal does not end: %+v, %v", after.Info, err)
+		}
+		if hours := after.Schedule.Spec.Calendars[0].Hour; len(after.Schedule.Spec.Calendars) != 1 || hours[0].Start != 19 {
+			t.Errorf("%+v", after.Schedule.Spec)
+		}
+	}
+	told := func() (n int) {
+		if err := desk.db.QueryRow(t.Context(), "SELECT count(*) FROM deliveries WHERE reason = 'mgr_holes'").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	night()
+	if n := told(); n != 0 {
+		t.Errorf("%d told of no hole", n)
+	}
+	stop := func(stopped bool) {
+		if _, err := desk.db.Exec(t.Context(), "UPDATE people SET stopped = $1 WHERE id IN ('dana', 'sam')", stopped); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop(true)
+	night()
+	stop(false)
+	if n := told(); n != 1 {
+		t.Errorf("%d managers told of the holes", n)
+	}
+}
+
+// backtested replays the tickets of this test under a policy that asks one at a time.
+func backtested(t *testing.T, s *servers, env []string) {
+	file := filepath.Join(s.dir, "backtest.html")
+	shy := s.file("shy.yaml", "priorities: {P3: {hours: always, wave: {size: 1, every: 15m}}}")
+	said, err := s.run(env, "backtest", "--policy", shy, "--since", "1d", "--out", file)
+	if err != nil || !strings.Contains(said, "What is assumed") {
+		t.Fatalf("%v: %s", err, said)
+	}
+	var tickets, was, now int
+	all := said[max(0, strings.Index(said, "all: ")):]
+	if _, err := fmt.Sscanf(strings.Join(strings.Fields(all), " "), "all: %d tickets messages to ask and call %d %d", &tickets, &was, &now); err != nil || tickets == 0 || now < tickets || was <= now {
+		t.Errorf("%v: %s", err, said)
+	}
+	if page, err := os.ReadFile(file); err != nil || !bytes.Contains(page, []byte("<svg")) {
+		t.Errorf("no picture: %v", err)
 	}
 }
 

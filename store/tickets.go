@@ -330,6 +330,28 @@ func (s *Store) Timeline(ctx context.Context, number int) ([]ticket.Event, error
 	return decodeAll[ticket.Event](fmt.Sprintf("timeline of ticket %d", number), docs, err)
 }
 
+// PastTickets returns all events of the tickets submitted since a time, ticket by
+// ticket in the order of their numbers.
+func (s *Store) PastTickets(ctx context.Context, since time.Time) ([][]ticket.Event, error) {
+	const what = "past tickets"
+	rows, err := s.q.PastEvents(ctx, since)
+	if err != nil {
+		return nil, fail(what, err)
+	}
+	var pasts [][]ticket.Event
+	for i, row := range rows {
+		e, err := decode[ticket.Event](row.Doc)
+		if err != nil {
+			return nil, fail(what, err)
+		}
+		if i == 0 || rows[i-1].Ticket != row.Ticket {
+			pasts = append(pasts, nil)
+		}
+		pasts[len(pasts)-1] = append(pasts[len(pasts)-1], e)
+	}
+	return pasts, nil
+}
+
 // NumberedEvent is an event and the ticket it happened to.
 type NumberedEvent struct {
 	Number int

@@ -32,6 +32,7 @@ type cli struct {
 	Say      sayCmd      `cmd:"" help:"Say something as a person, as if it came by text message, and print the answer."`
 	People   peopleCmd   `cmd:"" help:"List people, or import a file of them."`
 	Rota     rotaCmd     `cmd:"" help:"Show who is on call, or have somebody stand in."`
+	Backtest backtestCmd `cmd:"" help:"Replay past tickets under another policy: messages, waits and missed targets beside the real ones."`
 	Rehearse rehearseCmd `cmd:"" help:"Show who would be asked and called, and when, if nobody took a ticket."`
 	Policy   policyCmd   `cmd:"" help:"Check a policy."`
 	Token    tokenCmd    `cmd:"" help:"Make an API token for a person."`

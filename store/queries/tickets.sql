@@ -145,3 +145,6 @@ SELECT pg_notify(@channel::text, @payload::text);
 -- name: CommitLazily :exec
 -- This transaction is not waited for on the disk. One that waits flushes it too.
 SELECT set_config('synchronous_commit', 'off', true);
+
+-- name: PastEvents :many
+SELECT l.ticket, l.doc FROM timeline l JOIN tickets t ON t.number = l.ticket WHERE t.created_at >= @since ORDER BY l.ticket, l.seq;

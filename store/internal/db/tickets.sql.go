@@ -387,6 +387,35 @@ func (q *Queries) Notify(ctx context.Context, arg NotifyParams) error {
 	return err
 }
 
+const pastEvents = `-- name: PastEvents :many
+SELECT l.ticket, l.doc FROM timeline l JOIN tickets t ON t.number = l.ticket WHERE t.created_at >= $1 ORDER BY l.ticket, l.seq
+`
+
+type PastEventsRow struct {
+	Ticket int
+	Doc    []byte
+}
+
+func (q *Queries) PastEvents(ctx context.Context, since time.Time) ([]PastEventsRow, error) {
+	rows, err := q.db.Query(ctx, pastEvents, since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PastEventsRow
+	for rows.Next() {
+		var i PastEventsRow
+		if err := rows.Scan(&i.Ticket, &i.Doc); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const projectTicket = `-- name: ProjectTicket :exec
 INSERT INTO tickets AS t (number, version, status, priority, requester, assignee, created_at, doc, commands)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
