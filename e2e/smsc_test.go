@@ -1,11 +1,18 @@
 package e2e
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"deskbell/devstack/smsc"
 )
 
 // foreignSMSC is an SMSC on npm's smpp: an opinion about SMPP that is not ours.
@@ -72,4 +79,153 @@ func TestForeignSMSC(t *testing.T) {
 	}})
 	desk.phones = s
 	dayByTheBook(t, desk.Story(t))
+}
+
+// carriers are two networks of the same phones: what is typed goes by the first.
+type carriers [2]phonesAPI
+
+func (c carriers) messages(number string) (all []Message, err error) {
+	for _, p := range c {
+		some, err := p.messages(number)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	slices.SortStableFunc(all, func(a, b Message) int { return a.At.Compare(b.At) })
+	return all, nil
+}
+
+func (c carriers) send(number, text string) error { return c[0].send(number, text) }
+
+// count tells how many texts a number got from each that hold all the words.
+func (c carriers) count(t *testing.T, number string, words ...string) (n [2]int) {
+	t.Helper()
+	for i, p := range c {
+		all, err := p.messages(number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range all {
+			if !m.Own && !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(m.Text, w) }) {
+				n[i]++
+			}
+		}
+	}
+	return n
+}
+
+// Two carriers: one for the agents, one for everybody else. The first dies, comes
+// back, and dies with an offer of which nobody knows whether it arrived.
+func TestTwoSMSCs(t *testing.T) {
+	t.Parallel()
+	const few = `{"people": [
+  {"id": "bob", "name": "Bob", "role": "agent", "phone": "+447700900101"},
+  {"id": "dana", "name": "Dana", "role": "oncall", "phone": "+447700900110"},
+  {"id": "ann", "name": "Ann Lee", "role": "requester", "phone": "+447700900201"}
+]}`
+	var networks carriers
+	var env []string
+	for i, prefixes := range []string{"+4477009001", "+"} {
+		s, err := smsc.Start(t.Context(), smsc.Config{Dir: filepath.Join(shared(t), "smsc"), SystemID: "deskbell", Password: smppPassword, Number: deskNumber})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Stop(context.Background()) })
+		t.Cleanup(http.DefaultClient.CloseIdleConnections)
+		networks[i] = phonesAPI{s.HTTPURL()}
+		suffix := []string{"", "_2"}[i]
+		for name, value := range map[string]string{
+			"ADDR": s.SMPPAddr(), "SYSTEM_ID": "deskbell", "PASSWORD": smppPassword, "SOURCE": deskNumber, "PREFIXES": prefixes,
+		} {
+			env = append(env, "DESKBELL_SMPP_"+name+suffix+"="+value)
+		}
+	}
+	fault := func(i int, switches map[string]any) {
+		t.Helper()
+		if err := networks[i].post(networks[i].url+"/api/faults", switches); err != nil {
+			t.Fatal(err)
+		}
+	}
+	desk := Start(t, Options{People: few, Policy: patient, Clock: true, Env: env})
+	desk.phones = networks
+	ann, bob := desk.Person("ann"), desk.Person("bob")
+	ann.Phone()
+	bob.Phone() // both from their first text on
+	const marked = "Again: "
+
+	// offered submits a ticket and says by which network its offer reached Bob, in a
+	// text of its own.
+	offered := func(subject string) (n, by int) {
+		t.Helper()
+		desk.Advance(2 * time.Minute) // offers within a minute come in one text
+		n = ann.Submit(subject, "P3")
+		if !eventually(Patience, func() bool { return networks.count(t, bob.Number, subject, "to take") != [2]int{} }) {
+			t.Fatalf("no offer of %q", subject)
+		}
+		return n, slices.Index([]bool{networks.count(t, bob.Number, subject, "to take") == [2]int{1, 0}, true}, true)
+	}
+	answer := func(n int) {
+		t.Helper()
+		bob.Phone().Reply(fmt.Sprint(n)).Expect(number(n) + " is yours")
+		ann.Phone().Expect("Bob is on your request " + number(n))
+	}
+	n, by := offered("Printer jams")
+	if answer(n); by != 0 || networks.count(t, bob.Number, number(n)+" is yours") != [2]int{1, 0} || networks.count(t, ann.Number, number(n)) != [2]int{0, 2} {
+		t.Errorf("by prefix: the offer came by %d, Bob's answer by %v, Ann's texts by %v",
+			by, networks.count(t, bob.Number, number(n)+" is yours"), networks.count(t, ann.Number, number(n)))
+	}
+
+	fault(0, map[string]any{"down": 3600})
+	if n, by = offered("Screen flickers"); by != 1 {
+		t.Errorf("with the first gone the offer came by %d", by)
+	}
+	fault(0, map[string]any{"down": 0})
+	networks[0].awaitLink(t)
+	if n, by = offered("Mouse stuck"); by != 0 {
+		t.Errorf("after the first came back the offer came by %d", by)
+	}
+	answer(n)
+	desk.Settle()
+	if got := networks.count(t, bob.Number, marked); got != [2]int{} {
+		t.Errorf("%v texts are marked although each outcome was known", got)
+	}
+
+	fault(0, map[string]any{"silent": true})
+	n, _ = offered("Keyboard wet")
+	fault(0, map[string]any{"drop": true})
+	if !eventually(Patience, func() bool { return networks.count(t, bob.Number, marked, number(n)) == [2]int{0, 1} }) {
+		t.Errorf("an offer without an answer came again by %v", networks.count(t, bob.Number, marked))
+	}
+	desk.Settle()
+	for _, c := range []struct {
+		words []string
+		want  [2]int
+	}{
+		{[]string{number(n), "to take"}, [2]int{1, 1}},
+		{[]string{marked}, [2]int{0, 1}},
+	} {
+		if got := networks.count(t, bob.Number, c.words...); got != c.want {
+			t.Errorf("Bob has %v texts with %q, want %v", got, c.words, c.want)
+		}
+	}
+	if got := networks.count(t, ann.Number, number(n)); got != [2]int{0, 1} {
+		t.Errorf("Ann has %v confirmations", got)
+	}
+}
+
+// awaitLink waits until the desk is bound to this SMSC.
+func (p phonesAPI) awaitLink(t *testing.T) {
+	t.Helper()
+	if !eventually(Patience, func() bool {
+		var links struct{ Binds []string }
+		response, err := http.Get(p.url + "/api/links")
+		if err != nil {
+			return false
+		}
+		defer response.Body.Close()
+		return json.NewDecoder(response.Body).Decode(&links) == nil && len(links.Binds) > 0
+	}) {
+		t.Fatal("not bound again")
+	}
 }
