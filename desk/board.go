@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -161,12 +162,23 @@ func (d *Desk) Gateways(ctx context.Context) ([]GatewayView, error) {
 		v := GatewayView{Channel: string(channel), Backlog: backlog[channel]}
 		for _, t := range tenures {
 			if t.Name == v.Channel {
-				v.Up, v.Since = !t.UpSince.IsZero(), t.UpSince
+				v.Up, v.Since, v.Links = !t.UpSince.IsZero(), t.UpSince, linkViews(t.Links)
 			}
 		}
 		views = append(views, v)
 	}
 	return views, nil
+}
+
+func linkViews(links store.Links) (views []LinkView) {
+	for _, name := range slices.Sorted(maps.Keys(links)) {
+		l := LinkView{Name: name, Up: links[name] != nil}
+		if l.Up {
+			l.Since = *links[name]
+		}
+		views = append(views, l)
+	}
+	return views
 }
 
 // Ready tells which parts answer: the name of each and nil when it is well.

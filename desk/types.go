@@ -147,6 +147,16 @@ type GatewayView struct {
 	Up      bool
 	Since   time.Time // when it came up; zero while it is down
 	Backlog int       // messages due
+	// Links are what the channel's link consists of, where that is several (each SMSC),
+	// by name.
+	Links []LinkView
+}
+
+// LinkView is one of several ways of a channel.
+type LinkView struct {
+	Name  string
+	Up    bool
+	Since time.Time // when it came up; zero while it is down
 }
 
 // RecentEvent is one line of the board's ticker.

@@ -78,7 +78,7 @@ func (g *guarded) link(channel string, up bool) {
 	if !ok {
 		g.t.Fatal("no lease")
 	}
-	must(g.t, g.store.SetLink(g.t.Context(), channel, "test", up))
+	must(g.t, g.store.SetLink(g.t.Context(), channel, "test", up, nil))
 }
 
 // rounds looks so often, with the watch's pause between.

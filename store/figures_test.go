@@ -32,14 +32,18 @@ func TestLinks(t *testing.T) {
 		return got
 	}
 	fence := acquire("a")
-	must(t, s.SetLink(t.Context(), "sms", "b", true))
+	must(t, s.SetLink(t.Context(), "sms", "b", true, nil))
 	if diff := cmp.Diff(map[string]bool{"a": false}, links()); diff != "" {
 		t.Error(diff)
 	}
-	must(t, s.SetLink(t.Context(), "sms", "a", true))
+	parts := store.Links{"one:2775": &noon, "two:2775": nil}
+	must(t, s.SetLink(t.Context(), "sms", "a", true, parts))
 	since := value(s.Tenures(t.Context()))(t)[0].UpSince
 	acquire("a") // renewed
-	must(t, s.SetLink(t.Context(), "sms", "a", true))
+	if diff := cmp.Diff(parts, value(s.Tenures(t.Context()))(t)[0].Links); diff != "" {
+		t.Error(diff)
+	}
+	must(t, s.SetLink(t.Context(), "sms", "a", true, parts))
 	if got := value(s.Tenures(t.Context()))(t)[0].UpSince; !got.Equal(since) || since.IsZero() {
 		t.Errorf("up since %v, then %v", since, got)
 	}
@@ -50,6 +54,9 @@ func TestLinks(t *testing.T) {
 	acquire("b")
 	if diff := cmp.Diff(map[string]bool{"b": false}, links()); diff != "" {
 		t.Error(diff)
+	}
+	if of := value(s.Tenures(t.Context()))(t)[0].Links; len(of) != 0 {
+		t.Errorf("the new holder begins with the links %v", of)
 	}
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -33,13 +34,25 @@ type Tenure struct {
 	Holder string
 	// UpSince is when the holder's link came up, zero while it is down.
 	UpSince time.Time
+	Links   Links
 }
 
-// SetLink notes whether the link of a lease's holder stands, and tells those who
-// listen. It is without effect when the tenure is over.
-func (s *Store) SetLink(ctx context.Context, name, holder string, up bool) error {
+// Links are what a link consists of, where that is several, by name: since when each
+// stands, nil while it does not.
+type Links map[string]*time.Time
+
+// SetLink notes whether the link of a lease's holder stands, and which of several do,
+// and tells those who listen. It is without effect when the tenure is over.
+func (s *Store) SetLink(ctx context.Context, name, holder string, up bool, links Links) error {
+	if links == nil {
+		links = Links{}
+	}
+	doc, err := json.Marshal(links)
+	if err != nil {
+		return fail("set link "+name, err)
+	}
 	return s.tx(ctx, "set link "+name, func(q *db.Queries) error {
-		if err := q.SetLink(ctx, db.SetLinkParams{Name: name, Holder: holder, Up: up}); err != nil {
+		if err := q.SetLink(ctx, db.SetLinkParams{Name: name, Holder: holder, Up: up, Links: doc}); err != nil {
 			return err
 		}
 		return q.Notify(ctx, db.NotifyParams{Channel: changes, Payload: "gateway"})
@@ -55,6 +68,9 @@ func (s *Store) Tenures(ctx context.Context) ([]Tenure, error) {
 	tenures := make([]Tenure, len(rows))
 	for i, row := range rows {
 		tenures[i] = Tenure{Name: row.Name, Holder: row.Holder, UpSince: moment(row.UpSince)}
+		if err := json.Unmarshal(row.Links, &tenures[i].Links); err != nil {
+			return nil, fail("leases", err)
+		}
 	}
 	return tenures, nil
 }

@@ -96,6 +96,7 @@ type person struct {
 	Note           string
 }
 
+// gateway is a light: a channel's, or that of each way where it has several.
 type gateway struct {
 	Name    string
 	Up      bool
@@ -172,7 +173,14 @@ func (v viewer) view(b desk.Board) board {
 		out.OnCall = append(out.OnCall, name(id))
 	}
 	for _, g := range b.Gateways {
-		out.Gateways = append(out.Gateways, gateway{channelWords(g.Channel), g.Up, v.at(g.Since, b.At), g.Backlog})
+		light := gateway{channelWords(g.Channel), g.Up, v.at(g.Since, b.At), g.Backlog}
+		for _, l := range g.Links {
+			out.Gateways = append(out.Gateways, gateway{light.Name + " by " + l.Name, l.Up, v.at(l.Since, b.At), light.Backlog})
+			light.Backlog = 0 // told once
+		}
+		if len(g.Links) == 0 {
+			out.Gateways = append(out.Gateways, light)
+		}
 	}
 	for _, e := range b.Recent {
 		kind, who := ticket.Kind(e.Line.Event), name(e.Line.Actor)

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -202,16 +204,20 @@ func (s *system) again(ctx context.Context, work func() error) error {
 // what is to be sent. What comes in is driven as long as this process holds the
 // channel.
 func (s *system) runSMS(ctx context.Context) error {
-	var configs []sms.Config
-	for _, c := range s.config.SMSCs {
-		configs = append(configs, smscConfig(c))
-		configs[len(configs)-1].Watch = s.metrics
-	}
-	router, err := sms.NewRouter(configs, kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics}, s.clock, s.log)
-	if err != nil {
-		return err
-	}
 	return s.hold(ctx, gateway.SMS, func(ctx context.Context, l *link) error {
+		var configs []sms.Config
+		for _, c := range s.config.SMSCs {
+			config := smscConfig(c)
+			config.Watch = binds{s.metrics.smpp, l}
+			configs = append(configs, config)
+		}
+		if len(configs) > 1 {
+			l.split(configs)
+		}
+		router, err := sms.NewRouter(configs, kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics}, s.clock, s.log)
+		if err != nil {
+			return err
+		}
 		router.Run(ctx, func(ctx context.Context) error { return s.whileUp(ctx, gateway.SMS, workflows.SMSQueue, router, l) })
 		return nil
 	})
@@ -252,18 +258,71 @@ func (s *system) hold(ctx context.Context, channel gateway.Channel, keep func(co
 	return g.Wait()
 }
 
-// link is whether a channel's bind or login stands.
+// link is whether a channel's bind or login stands, and which of several.
 type link struct {
-	up      atomic.Bool
 	heard   atomic.Bool // a presence, since that was last reported
 	changed chan struct{}
+
+	mu      sync.Mutex
+	up      bool
+	parts   store.Links // by the SMSC's address; nil where there is one
+	changes int
 }
 
-func (l *link) set(up bool) {
-	l.up.Store(up)
+func (l *link) set(up bool) { l.change(func() { l.up = up }) }
+
+// split says that the link is several, of which none stands yet.
+func (l *link) split(smscs []sms.Config) {
+	l.change(func() {
+		l.parts = store.Links{}
+		for _, c := range smscs {
+			l.parts[c.Addr] = nil
+		}
+	})
+}
+
+func (l *link) setPart(smsc string, up bool) {
+	l.change(func() {
+		if l.parts == nil {
+			return
+		}
+		l.parts[smsc] = nil
+		if up {
+			now := time.Now() // not the desk's clock: the whole link's goes by the database's
+			l.parts[smsc] = &now
+		}
+	})
+}
+
+func (l *link) change(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+	l.changes++
 	select {
 	case l.changed <- struct{}{}:
 	default:
+	}
+}
+
+// state is how the link stands after so many changes.
+func (l *link) state() (up bool, parts store.Links, changes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.up, maps.Clone(l.parts), l.changes
+}
+
+// binds tells the metrics of the wire, and the link which SMSCs take messages.
+type binds struct {
+	smpp
+	link *link
+}
+
+// Bound counts an SMSC as up while we can send by it.
+func (b binds) Bound(smsc, bind string, up bool) {
+	b.smpp.Bound(smsc, bind, up)
+	if bind != "receiver" {
+		b.link.setPart(smsc, up)
 	}
 }
 
@@ -276,10 +335,10 @@ func (s *system) report(ctx context.Context, channel gateway.Channel, l *link) e
 	defer ticker.Stop()
 	hearing := time.NewTicker(heardEvery)
 	defer hearing.Stop()
-	for told := false; ; { // a tenure begins without a link
-		if up := l.up.Load(); up != told {
-			if err := s.store.SetLink(ctx, string(channel), s.holder, up); err == nil {
-				told = up
+	for told := 0; ; { // a tenure begins without a link
+		if up, parts, changes := l.state(); changes != told {
+			if err := s.store.SetLink(ctx, string(channel), s.holder, up, parts); err == nil {
+				told = changes
 			}
 		}
 		select {

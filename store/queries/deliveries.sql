@@ -169,7 +169,8 @@ VALUES (@name, @holder, 1, clock_timestamp() + @ttl::interval)
 ON CONFLICT (name) DO UPDATE SET
     holder = excluded.holder, expires = excluded.expires,
     fence = l.fence + CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN 0 ELSE 1 END,
-    up_since = CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN l.up_since END
+    up_since = CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN l.up_since END,
+    links = CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN l.links ELSE '{}' END
 WHERE l.holder = excluded.holder OR l.expires <= clock_timestamp()
 RETURNING fence;
 
@@ -177,11 +178,11 @@ RETURNING fence;
 UPDATE leases SET expires = '-infinity' WHERE name = @name AND holder = @holder AND fence = @fence;
 
 -- name: SetLink :exec
-UPDATE leases SET up_since = CASE WHEN @up::boolean THEN coalesce(up_since, clock_timestamp()) END, heard_at = clock_timestamp()
+UPDATE leases SET up_since = CASE WHEN @up::boolean THEN coalesce(up_since, clock_timestamp()) END, heard_at = clock_timestamp(), links = @links
 WHERE name = @name AND holder = @holder AND expires > clock_timestamp();
 
 -- name: Leases :many
-SELECT name, holder, up_since FROM leases WHERE expires > clock_timestamp() ORDER BY name;
+SELECT name, holder, up_since, links FROM leases WHERE expires > clock_timestamp() ORDER BY name;
 
 -- name: Look :one
 -- Whether anything is to be taken, and whether offers that waited for company are

@@ -16,7 +16,8 @@ VALUES ($1, $2, 1, clock_timestamp() + $3::interval)
 ON CONFLICT (name) DO UPDATE SET
     holder = excluded.holder, expires = excluded.expires,
     fence = l.fence + CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN 0 ELSE 1 END,
-    up_since = CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN l.up_since END
+    up_since = CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN l.up_since END,
+    links = CASE WHEN l.holder = excluded.holder AND l.expires > clock_timestamp() THEN l.links ELSE '{}' END
 WHERE l.holder = excluded.holder OR l.expires <= clock_timestamp()
 RETURNING fence
 `
@@ -344,13 +345,14 @@ func (q *Queries) LastReason(ctx context.Context, arg LastReasonParams) (string,
 }
 
 const leases = `-- name: Leases :many
-SELECT name, holder, up_since FROM leases WHERE expires > clock_timestamp() ORDER BY name
+SELECT name, holder, up_since, links FROM leases WHERE expires > clock_timestamp() ORDER BY name
 `
 
 type LeasesRow struct {
 	Name    string
 	Holder  string
 	UpSince *time.Time
+	Links   []byte
 }
 
 func (q *Queries) Leases(ctx context.Context) ([]LeasesRow, error) {
@@ -362,7 +364,12 @@ func (q *Queries) Leases(ctx context.Context) ([]LeasesRow, error) {
 	var items []LeasesRow
 	for rows.Next() {
 		var i LeasesRow
-		if err := rows.Scan(&i.Name, &i.Holder, &i.UpSince); err != nil {
+		if err := rows.Scan(
+			&i.Name,
+			&i.Holder,
+			&i.UpSince,
+			&i.Links,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -568,18 +575,24 @@ func (q *Queries) SendingIDs(ctx context.Context, channel string) ([]int64, erro
 }
 
 const setLink = `-- name: SetLink :exec
-UPDATE leases SET up_since = CASE WHEN $1::boolean THEN coalesce(up_since, clock_timestamp()) END, heard_at = clock_timestamp()
-WHERE name = $2 AND holder = $3 AND expires > clock_timestamp()
+UPDATE leases SET up_since = CASE WHEN $1::boolean THEN coalesce(up_since, clock_timestamp()) END, heard_at = clock_timestamp(), links = $2
+WHERE name = $3 AND holder = $4 AND expires > clock_timestamp()
 `
 
 type SetLinkParams struct {
 	Up     bool
+	Links  []byte
 	Name   string
 	Holder string
 }
 
 func (q *Queries) SetLink(ctx context.Context, arg SetLinkParams) error {
-	_, err := q.db.Exec(ctx, setLink, arg.Up, arg.Name, arg.Holder)
+	_, err := q.db.Exec(ctx, setLink,
+		arg.Up,
+		arg.Links,
+		arg.Name,
+		arg.Holder,
+	)
 	return err
 }
 
