@@ -167,7 +167,7 @@ func Default() Policy {
 			}),
 		},
 		office: defaultOffice(),
-		budget: 12, // one every five minutes: what GoAlert allows a phone, too
+		budget: 30, // one every two minutes, for an hour: nobody reads faster than that and works
 	}
 }
 

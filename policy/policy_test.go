@@ -320,7 +320,7 @@ func TestQuietHours(t *testing.T) {
 
 func TestBudget(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]int{"": 12, "budget: 0": 0, "budget: 3": 3} {
+	for text, want := range map[string]int{"": 30, "budget: 0": 0, "budget: 3": 3} {
 		if got := load(t, text).Budget(); got != want {
 			t.Errorf("%q: %d, want %d", text, got, want)
 		}
