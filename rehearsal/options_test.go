@@ -50,11 +50,11 @@ func TestEveryOptionShows(t *testing.T) {
 		"groups.it.priorities":         "groups: {it: {priorities: {P3: {lease: 1h}}}}",
 		"groups.it.office":             "groups: {it: {office: {holidays: none}}}",
 	}
-	before := life(t, "")
+	before := happens(t, "")
 	for option, text := range options {
 		t.Run(option, func(t *testing.T) {
 			t.Parallel()
-			if after := life(t, text); cmp.Equal(before, after) {
+			if after := happens(t, text); cmp.Equal(before, after) {
 				t.Errorf("%s changes nothing in\n%s", text, after)
 			}
 		})
@@ -91,10 +91,10 @@ func TestEveryOptionShows(t *testing.T) {
 	}
 }
 
-// life is what happens to a ticket of the group it that comes in on the Thursday
-// before Easter: to one that nobody takes, and then to one that Bob takes, asks about
+// happens is what becomes of a ticket of the group it that comes in on the Thursday
+// before Easter: of one that nobody takes, and then of one that Bob takes, asks about
 // and solves.
-func life(t *testing.T, text string) string {
+func happens(t *testing.T, text string) string {
 	t.Helper()
 	p, err := policy.Load([]byte(text))
 	if err != nil {
