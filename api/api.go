@@ -73,6 +73,10 @@ type Desk interface {
 	Attachments(ctx context.Context, number int) ([]desk.Attachment, error)
 	Attachment(ctx context.Context, number int, id string) (a desk.Attachment, content []byte, err error)
 	Detach(ctx context.Context, by desk.Caller, number int, id string) error
+	// Record returns everything that is kept about a person; Erase forgets them, or
+	// returns a *desk.InvalidError that says what keeps them here.
+	Record(ctx context.Context, person string) (desk.Record, error)
+	Erase(ctx context.Context, by desk.Caller, person string) (name string, err error)
 	// CreateWebhook returns the secret that signs what the webhook is told.
 	CreateWebhook(ctx context.Context, by desk.Caller, url string, events []ticket.Kind) (w desk.Webhook, secret string, err error)
 	Webhooks(ctx context.Context) ([]desk.Webhook, error)

@@ -497,6 +497,30 @@ func (f *fakeDesk) Detach(ctx context.Context, _ desk.Caller, number int, id str
 	return err
 }
 
+func (f *fakeDesk) Record(_ context.Context, person string) (desk.Record, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	p, ok := people[person]
+	if err != nil || !ok {
+		return desk.Record{}, cmp.Or(err, desk.ErrNotFound)
+	}
+	return desk.Record{Person: p}, nil
+}
+
+func (f *fakeDesk) Erase(_ context.Context, _ desk.Caller, person string) (string, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	switch {
+	case err != nil:
+		return "", err
+	case people[person].ID == "":
+		return "", desk.ErrNotFound
+	case people[person].Works():
+		return "", &desk.InvalidError{Field: "id", Problem: "is in a rotation"}
+	}
+	return "erased-1", nil
+}
+
 func (f *fakeDesk) Audit(_ context.Context, q desk.AuditFilter) ([]desk.Audit, string, error) {
 	unlock, err := f.lock()
 	defer unlock()
