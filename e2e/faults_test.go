@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -31,13 +32,14 @@ type severity struct {
 	away          time.Duration
 	kills, rounds int
 	pace          time.Duration
+	together      int // tickets that reach a step in the same second
 }
 
 func howSevere() severity {
 	if os.Getenv("DESKBELL_SOAK") != "" {
-		return severity{time.Minute, 10, 10, 500 * time.Millisecond}
+		return severity{time.Minute, 10, 10, 500 * time.Millisecond, 20}
 	}
-	return severity{6 * time.Second, 1, 1, time.Second}
+	return severity{6 * time.Second, 1, 1, time.Second, 4}
 }
 
 // recovery is how long the desk may take to be quiet after a fault: pauses between
@@ -276,7 +278,7 @@ func TestFaults(t *testing.T) {
 	severe := howSevere()
 	network := &clock.Movable{}
 	s, enginePostgres := startApart(t, network)
-	env := append(s.environment(), "DESKBELL_TEST_CLOCK=1")
+	env := append(s.environment(), "DESKBELL_TEST_CLOCK=1", "DESKBELL_POLICY_FILE="+s.file("stepwise.yaml", stepwise))
 	s.mustRun(env, "migrate")
 	address := freeAddress()
 	env = append(env, "DESKBELL_HTTP_ADDR="+address)
@@ -379,6 +381,31 @@ func TestFaults(t *testing.T) {
 			}
 			l.set(func() { l.down = false })
 		}},
+		{"a part is killed at each step of an escalation", func() {
+			l.turn.Lock() // the steps alone
+			defer l.turn.Unlock()
+			revive := func(server *devstack.Server) func() {
+				return func() {
+					if err := errors.Join(server.Kill(), server.Restart(t.Context())); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			victims := []func(){
+				func() {
+					_ = process.command.Process.Kill()
+					<-process.exited
+					process = s.start("desk", env, "-v", "serve")
+					desk.answers()
+				},
+				revive(s.temporal.Server), revive(s.postgres.Server),
+			}
+			for round := range min(severe.rounds, len(victims)) { // each at each step
+				for n := range escalated(t, desk, func(step int) { victims[(step+round)%len(victims)]() }) {
+					l.set(func() { l.numbers[n] = "bob" })
+				}
+			}
+		}},
 		{"the clock jumps", func() {
 			network.Set(time.Hour)
 			desk.Advance(time.Hour)
@@ -415,6 +442,48 @@ func TestFaults(t *testing.T) {
 	if less, err := desk.collect(t.Context(), deskPassword); err != nil || len(less.findings()) == 0 {
 		t.Errorf("the auditor does not miss a message that was deleted: %v", err)
 	}
+}
+
+// stepwise is patient, and calls at once for P2.
+var stepwise = strings.Replace(patient, "auto_close", "  P2: {hours: always, wave: {size: 3, every: 15m}, steps: [{after: 12s, to: oncall}, {after: 27s, to: next}, {after: 42s, to: manager}], repeat: 1h, lease: 2h}\nauto_close", 1)
+
+// escalated submits tickets that nobody takes, calls kill a moment before each step is
+// due, and checks that each step was decided and called once. It returns the tickets,
+// taken and solved by Bob in the end.
+func escalated(t *testing.T, desk *Desk, kill func(step int)) map[int]bool {
+	t.Helper()
+	began := time.Now()
+	numbers := map[int]bool{}
+	for range howSevere().together {
+		numbers[desk.Person("joe").Submit("Escalates", "P2")] = true
+	}
+	for step, due := range []time.Duration{12 * time.Second, 27 * time.Second, 42 * time.Second} {
+		time.Sleep(time.Until(began.Add(due))) // the moment of the step is what is given here
+		kill(step)
+	}
+	for n := range numbers {
+		if !eventually(recovery, func() bool { return strings.Count(desk.Events(n), "escalated") >= 3 }) {
+			t.Errorf("ticket %d: %s", n, desk.Events(n))
+		}
+	}
+	rows, err := desk.rows(t.Context(), `SELECT ticket || ' ' || string_agg(reason || ' ' || person, ', ' ORDER BY id) FROM deliveries
+		WHERE ticket = ANY ($1) AND channel = 'sms' AND reason IN ('page', 'mgr_nobody') GROUP BY ticket`, slices.Collect(maps.Keys(numbers)))
+	if err != nil || len(rows) != len(numbers) {
+		t.Errorf("%d tickets called somebody, %v", len(rows), err)
+	}
+	for _, row := range rows {
+		if _, calls, _ := strings.Cut(row, " "); calls != "page dana, page sam, mgr_nobody meg" {
+			t.Errorf("ticket %s", row)
+		}
+	}
+	for n := range numbers {
+		if events := desk.Events(n); strings.Count(events, "escalated") != 3 || strings.Contains(events, "paged again") {
+			t.Errorf("ticket %d: %s", n, events)
+		}
+		desk.Act(desk.Person("bob"), "claim", n, nil)
+		desk.Act(desk.Person("bob"), "resolve", n, nil)
+	}
+	return numbers
 }
 
 // noticesRemoval checks that the auditor misses every kind of evidence.
