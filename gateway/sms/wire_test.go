@@ -1,8 +1,10 @@
 package sms_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"sync"
 	"testing"
 
@@ -169,5 +171,66 @@ func TestLatin1(t *testing.T) {
 		if err != nil || m.Coding != c.coding || string(m.Body) != c.body {
 			t.Errorf("%s left as %q under %d: %v", c.text, m.Body, m.Coding, err)
 		}
+	}
+}
+
+// What the network does not take at once follows in order, whoever began to write
+// it: a caller alone in the window, a reader with answers, the writer.
+func TestDefect05SlowPeerGetsWholeFrames(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t)
+	ours, err := net.Dial("tcp", p.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.conn, err = p.listener.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	if err := ours.(*net.TCPConn).SetWriteBuffer(4 << 10); err != nil { // less than one frame
+		t.Fatal(err)
+	}
+	s := sms.NewSession(ours, sms.SessionConfig{
+		Handle: func(s *sms.Session, p sms.PDU) { _ = s.Reply(p.Response(sms.StatusOK)) }, Window: 8, Log: logger(t),
+	})
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer s.Close(sms.ErrUnbound)
+	work.Go(func() { _ = s.Run(t.Context()) })
+
+	// Two rounds: one caller, then as many as the window.
+	const calls = 10
+	for _, callers := range []int{1, 8} {
+		var calling sync.WaitGroup
+		for c := range callers {
+			calling.Go(func() {
+				for i := range calls {
+					body := bytes.Repeat([]byte{byte('a' + (c+i)%26)}, 30<<10+c)
+					submit, err := sms.ShortMessage{Source: sms.NumberAddress(helpdesk), Dest: sms.NumberAddress(bob), Body: body}.PDU(pdu.SubmitSMID)
+					if err != nil {
+						t.Error(err)
+					}
+					if _, err := s.Call(t.Context(), submit); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		answered := 0
+		for i := range callers * calls {
+			p.write(deliver(uint32(i+1), "meanwhile"))
+			got := p.read()
+			for ; got.ID == pdu.DeliverSMRespID; got = p.read() {
+				answered++
+			}
+			m, err := sms.ParseShortMessage(got)
+			if err != nil || got.ID != pdu.SubmitSMID || len(bytes.Trim(m.Body, string(m.Body[:1]))) != 0 || len(m.Body)>>10 != 30 {
+				t.Fatalf("a torn frame: %v %v, %d octets", got.ID, err, len(m.Body))
+			}
+			p.answer(got, sms.StatusOK)
+		}
+		for ; answered < callers*calls; answered++ {
+			p.expect(pdu.DeliverSMRespID)
+		}
+		calling.Wait()
 	}
 }
