@@ -71,8 +71,9 @@ var cardTemplate = template.Must(template.New("card").Funcs(template.FuncMap{
          -d '{"subject": "Printer on 3rd floor jams", "priority": "P3", "requester": "{{.Requester}}"}'
   2. Two agents get a text. On {{.Agent}}'s phone type the ticket's number: it is {{.Agent}}'s. Then type: done new toner
   3. Open a browser chat: that agent is now there, and gets the next offer by IM.
+  4. Sign in at {{.HTTP}}/sign-in as anybody above: the link comes to that phone or chat. Now the pages have buttons.
 {{- if .Steps}}
-  4. Do nothing: {{.Steps}}.
+  5. Do nothing: {{.Steps}}.
 {{- end}}
 
   Ctrl-C stops everything; tickets stay.
