@@ -106,8 +106,10 @@ func distance(d time.Duration) string {
 	switch d = d.Round(time.Second); {
 	case d < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
+	case d < time.Hour && d%time.Minute == 0:
 		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
 	}
 	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }
@@ -150,7 +152,11 @@ func (v viewer) picture(r desk.RehearsalView) picture {
 	p.Height = p.Bottom + rowHeight
 	for i := range pictureTicks {
 		at := r.At.Add(whole * time.Duration(i) / (pictureTicks - 1))
-		p.Ticks = append(p.Ticks, tick{x(at), v.when(at, r.At).Text})
+		label := v.when(at, r.At).Text
+		if whole < pictureTicks*time.Minute { // a minute would stand there twice
+			label = "+" + distance(at.Sub(r.At))
+		}
+		p.Ticks = append(p.Ticks, tick{x(at), label})
 	}
 	return p
 }
