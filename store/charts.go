@@ -88,7 +88,7 @@ var chartQueries = []chartQuery{
 	{"delivery", func(ctx context.Context, q *db.Queries, f ChartFilter, _ time.Time) ([]ChartRow, error) {
 		rows, err := q.DeliveryFates(ctx, db.DeliveryFatesParams{Since: f.Since, Unit: f.Unit, Zone: f.Zone, Priority: string(f.Priority)})
 		return chartRows(rows, err, func(r db.DeliveryFatesRow) ChartRow {
-			return dayRow(r.Day, count(r.SmsDelivered), count(r.SmsOpen), count(r.SmsFailed), count(r.ImSent), count(r.ImFailed))
+			return dayRow(r.Day, count(r.SmsDelivered), count(r.SmsOpen), count(r.ImSent), count(r.ImFailed), count(r.SmsFailed))
 		})
 	}},
 	{"queue", func(ctx context.Context, q *db.Queries, f ChartFilter, now time.Time) ([]ChartRow, error) {

@@ -56,12 +56,12 @@ var charts = []chart{
 	{"reopened", "Solved, and reopened", "count", "Day", []string{"solved", "reopened"}, 2, false, func(rows []desk.ChartRow) string {
 		return shareOf(rows, 1, 0, "came back")
 	}},
-	{"delivery", "What became of messages", "count", "Day", []string{"text delivered", "text without receipt", "text failed", "chat sent", "chat failed"}, 5, true, func(rows []desk.ChartRow) string {
-		sent := sum(rows, 0) + sum(rows, 1) + sum(rows, 2)
+	{"delivery", "What became of messages", "count", "Day", []string{"text delivered", "text without receipt", "chat sent", "chat failed", "text failed"}, 5, true, func(rows []desk.ChartRow) string {
+		sent := sum(rows, 0) + sum(rows, 1) + sum(rows, 4)
 		if sent == 0 {
 			return ""
 		}
-		return fmt.Sprintf("%.1f %% of the text messages were delivered for certain, %.1f %% failed.", 100*sum(rows, 0)/sent, 100*sum(rows, 2)/sent)
+		return fmt.Sprintf("%.1f %% of the text messages were delivered for certain, %.1f %% failed.", 100*sum(rows, 0)/sent, 100*sum(rows, 4)/sent)
 	}},
 	{"queue", "When tickets wait", "count", "Hour", []string{"waiting", "oldest, minutes"}, 0, false, func([]desk.ChartRow) string {
 		return "How many wait at each hour of the week, on average."

@@ -3,7 +3,7 @@
 (() => {
   const style = getComputedStyle(document.documentElement);
   const token = (name) => style.getPropertyValue(name).trim();
-  const inks = ["--accent", "--warn", "--good", "--urgent", "--line-strong"].map(token);
+  const inks = ["--accent", "--warn", "--good", "--line-strong", "--urgent"].map(token);
   const units = {
     time: (v) => v == null ? "–" : v < 90 ? Math.round(v) + " s" : v < 5400 ? Math.round(v / 60) + " min" : v < 172800 ? (v / 3600).toFixed(1) + " h" : Math.round(v / 86400) + " d",
     count: (v) => v == null ? "–" : String(Math.round(v * 10) / 10),
