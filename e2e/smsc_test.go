@@ -193,7 +193,7 @@ func TestTwoSMSCs(t *testing.T) {
 
 	fault(0, map[string]any{"down": 3600})
 	shines(first+" is down", second+" works")
-	if n, by = offered("Screen flickers"); by != 1 {
+	if _, by = offered("Screen flickers"); by != 1 {
 		t.Errorf("with the first gone the offer came by %d", by)
 	}
 	fault(0, map[string]any{"down": 0})

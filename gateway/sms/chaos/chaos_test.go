@@ -215,12 +215,14 @@ func (d *desk) weather(each time.Duration, begin int) {
 		toxic  string // of the line
 		faults map[string]any
 		heals  map[string]any
+		seen   func() bool // it had its effect
 	}{
+		{toxic: `{"name": "bad", "type": "pdus", "stream": "downstream"}`, faults: map[string]any{"drop": true}, // new links begin with it
+			seen: func() bool { return turned.Load() > 0 && doubled.Load() > 0 }},
 		{toxic: `{"name": "bad", "type": "latency", "stream": "downstream", "attributes": {"latency": 50, "jitter": 40}}`},
 		{faults: map[string]any{"throttle": 20, "reorder": true}},
 		{toxic: `{"name": "bad", "type": "timeout", "stream": "upstream", "attributes": {"timeout": 0}}`}, // a black hole
 		{faults: map[string]any{"lose_responses": 3, "queue_full": 10}},
-		{toxic: `{"name": "bad", "type": "pdus", "stream": "downstream"}`, faults: map[string]any{"drop": true}}, // new links begin with it
 		{toxic: `{"name": "bad", "type": "reset_peer", "stream": "downstream", "attributes": {"timeout": 20}}`},
 		{toxic: `{"name": "bad", "type": "slicer", "stream": "upstream", "attributes": {"average_size": 7, "size_variation": 3, "delay": 100}}`},
 		{faults: map[string]any{"drop": true, "receipts": "before"}, heals: map[string]any{"receipts": "normal"}},
@@ -238,6 +240,9 @@ func (d *desk) weather(each time.Duration, begin int) {
 			d.fault(target, bad.faults)
 		}
 		time.Sleep(each) // the length of a fault is what is given here
+		for began := time.Now(); bad.seen != nil && !bad.seen() && time.Since(began) < 10*time.Second; {
+			time.Sleep(10 * time.Millisecond)
+		}
 		d.lines[target].Toxics.ResetToxics(d.t.Context())
 		if bad.heals != nil {
 			d.fault(target, bad.heals)
