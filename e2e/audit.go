@@ -23,6 +23,8 @@ type evidence struct {
 	ledger     []LedgerRow // the SMSC
 	archive    []archived  // Prosody, of the desk's account; nil without IM
 	account    string      // the desk\'s JID
+	room       []archived  // Prosody, of the team's room
+	roomJID    string      // empty for no room
 	inbox      []inboxRow  // PostgreSQL
 	deliveries []delivery  //
 	projection []projected //
@@ -95,8 +97,8 @@ func (e *evidence) String() string {
 	for _, h := range e.histories {
 		notices += len(h.Notices)
 	}
-	return fmt.Sprintf("%d in the SMSC's ledger, %d in the archive, %d in the inbox, %d deliveries with %d segments, %d tickets, %d notices in their histories",
-		len(e.ledger), len(e.archive), len(e.inbox), len(e.deliveries), wires, len(e.histories), notices)
+	return fmt.Sprintf("%d in the SMSC's ledger, %d in the archive, %d in the room, %d in the inbox, %d deliveries with %d segments, %d tickets, %d notices in their histories",
+		len(e.ledger), len(e.archive), len(e.room), len(e.inbox), len(e.deliveries), wires, len(e.histories), notices)
 }
 
 // findings says what does not add up, one line each.
@@ -105,6 +107,7 @@ func (e *evidence) findings() []string {
 	find := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	e.reconcileSMSC(find)
 	e.reconcileArchive(find)
+	e.reconcileRoom(find)
 	e.reconcileTickets(find)
 	for _, m := range e.inbox {
 		if m.State != "finished" {
@@ -214,7 +217,7 @@ func (e *evidence) reconcileArchive(find finder) {
 	}
 	uncertain := map[string]int{}
 	for _, d := range e.deliveries {
-		if d.Channel != "im" {
+		if d.Channel != "im" || e.roomJID != "" && d.Address == e.roomJID {
 			continue
 		}
 		for _, w := range d.Wires {
@@ -251,6 +254,33 @@ func (e *evidence) reconcileArchive(find finder) {
 		if !seen[w] {
 			find("delivery %s: the archive has no message %s", key, w)
 		}
+	}
+}
+
+// reconcileRoom compares the lines that the desk has posted in the room by their ids.
+func (e *evidence) reconcileRoom(find finder) {
+	posted, local := map[string]int{}, e.account[:strings.IndexByte(e.account+"@", '@')]
+	for _, a := range e.room {
+		if _, nick, _ := strings.Cut(a.From, "/"); strings.TrimRight(nick, "_") == local {
+			posted[a.Stanza]++
+		}
+	}
+	for _, d := range e.deliveries {
+		if e.roomJID == "" || d.Address != e.roomJID {
+			continue
+		}
+		if !d.left() && d.State != "expired" {
+			find("a line for the room, %s, is %s: %s", d.Key, d.State, d.Why)
+		}
+		for _, w := range d.Wires {
+			if posted[w] != 1 {
+				find("delivery %s is in the room %d times", d.Key, posted[w])
+			}
+			delete(posted, w)
+		}
+	}
+	if len(posted) > 1 { // the greeting
+		find("the room has %d lines of the desk's that are no delivery", len(posted))
 	}
 }
 
@@ -363,7 +393,11 @@ func (d *Desk) collect(ctx context.Context, password string) (*evidence, error) 
 	if password == "" {
 		return e, nil
 	}
-	e.archive, err = d.readArchive(ctx, password)
+	if e.archive, err = d.readArchive(ctx, password, ""); err != nil || d.Room == "" {
+		return e, err
+	}
+	e.roomJID = d.Room
+	e.room, err = d.readArchive(ctx, password, d.Room)
 	return e, err
 }
 
@@ -468,8 +502,8 @@ func (d *Desk) chronicle(ctx context.Context, number int) (chronicle, error) {
 }
 
 // readArchive reads the desk's archive as a second client of its account, which
-// takes no messages itself.
-func (d *Desk) readArchive(ctx context.Context, password string) ([]archived, error) {
+// takes no messages itself, or that of a room.
+func (d *Desk) readArchive(ctx context.Context, password, room string) ([]archived, error) {
 	client, err := dialChat(d.Ready, d.Desk, password, "auditor")
 	if err != nil {
 		return nil, err
@@ -479,12 +513,16 @@ func (d *Desk) readArchive(ctx context.Context, password string) ([]archived, er
 		return nil, err
 	}
 	all := []archived{}
+	to := ""
+	if room != "" {
+		to = " to='" + room + "'"
+	}
 	for after := ""; ; {
 		ask := "<max>100</max>"
 		if after != "" {
 			ask += "<after>" + after + "</after>"
 		}
-		if _, err := client.SendOrg("<iq type='set' id='audit'><query xmlns='urn:xmpp:mam:2' queryid='audit'><set xmlns='http://jabber.org/protocol/rsm'>" + ask + "</set></query></iq>"); err != nil {
+		if _, err := client.SendOrg("<iq type='set' id='audit'" + to + "><query xmlns='urn:xmpp:mam:2' queryid='audit'><set xmlns='http://jabber.org/protocol/rsm'>" + ask + "</set></query></iq>"); err != nil {
 			return nil, err
 		}
 		for page := true; page; {
@@ -505,6 +543,9 @@ func (d *Desk) readArchive(ctx context.Context, password string) ([]archived, er
 			case xmpp.IQ:
 				if v.ID != "audit" {
 					continue
+				}
+				if v.Type == "error" {
+					return nil, fmt.Errorf("the archive of %q is refused", room)
 				}
 				if strings.Contains(string(v.Query), "complete='true'") || strings.Contains(string(v.Query), `complete="true"`) {
 					return all, nil
@@ -564,12 +605,19 @@ func (e *evidence) without() map[string]*evidence {
 		}
 		drop("archive "+from, func(c *evidence) { c.archive = slices.Delete(slices.Clone(c.archive), i, i+1) })
 	}
+	for i := range e.room {
+		drop("line in the room", func(c *evidence) { c.room = slices.Delete(slices.Clone(c.room), i, i+1) })
+	}
 	for i, m := range e.inbox {
 		drop("inbox "+m.Channel, func(c *evidence) { c.inbox = slices.Delete(slices.Clone(c.inbox), i, i+1) })
 	}
 	for i, m := range e.deliveries {
 		if m.left() {
-			drop("delivery "+m.Channel, func(c *evidence) { c.deliveries = slices.Delete(slices.Clone(c.deliveries), i, i+1) })
+			what := "delivery " + m.Channel
+			if m.Address == e.roomJID {
+				what = "delivery to the room"
+			}
+			drop(what, func(c *evidence) { c.deliveries = slices.Delete(slices.Clone(c.deliveries), i, i+1) })
 		}
 	}
 	for i, p := range e.projection {

@@ -493,8 +493,8 @@ func noticesRemoval(t *testing.T, e *evidence) {
 		return // it was reported
 	}
 	all := e.without()
-	want := []string{"archive in", "archive out", "delivery im", "delivery sms", "history", "inbox im", "inbox sms", "ledger in", "ledger out",
-		"line of a timeline", "notice in a history", "projection"}
+	want := []string{"archive in", "archive out", "delivery im", "delivery sms", "delivery to the room", "history", "inbox im", "inbox sms", "ledger in", "ledger out",
+		"line in the room", "line of a timeline", "notice in a history", "projection"}
 	if got := kinds(all); !slices.Equal(got, want) {
 		t.Errorf("evidence of %q, want %q", got, want)
 	}

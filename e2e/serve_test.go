@@ -33,6 +33,7 @@ import (
 const (
 	deskNumber   = "+447700900100"
 	deskJID      = "helpdesk@" + devstack.XMPPDomain
+	deskRoom     = "desk@" + devstack.XMPPRooms
 	deskPassword = "desk-of-the-tests"
 	smppPassword = "smpp-pw1"
 	namespace    = "tickets"
@@ -116,7 +117,7 @@ func (s *servers) startProsody() {
 		s.t.Fatal(err)
 	}
 	s.stopLater(s.prosody.Server)
-	s.ready.XMPP, s.ready.XMPPCA = s.prosody.Addr(), s.prosody.CAFile()
+	s.ready.XMPP, s.ready.XMPPCA, s.ready.Room = s.prosody.Addr(), s.prosody.CAFile(), deskRoom
 }
 
 func (s *servers) stopLater(server *devstack.Server) {
@@ -146,7 +147,7 @@ func (s *servers) environment() []string {
 		"TEMPORAL_ADDRESS=" + s.ready.Temporal, "TEMPORAL_NAMESPACE=" + s.namespace,
 		"DESKBELL_SMPP_ADDR=" + s.ready.SMPP, "DESKBELL_SMPP_SYSTEM_ID=deskbell", "DESKBELL_SMPP_PASSWORD=" + smppPassword,
 		"DESKBELL_SMPP_SOURCE=" + deskNumber, "DESKBELL_SMPP_STAMP_TAG=" + strconv.Itoa(smsc.StampTag),
-		"DESKBELL_XMPP_ADDR=" + s.ready.XMPP, "DESKBELL_XMPP_JID=" + deskJID, "DESKBELL_XMPP_PASSWORD=" + deskPassword, "DESKBELL_XMPP_CA_FILE=" + s.ready.XMPPCA,
+		"DESKBELL_XMPP_ADDR=" + s.ready.XMPP, "DESKBELL_XMPP_JID=" + deskJID, "DESKBELL_XMPP_PASSWORD=" + deskPassword, "DESKBELL_XMPP_CA_FILE=" + s.ready.XMPPCA, "DESKBELL_XMPP_ROOM=" + deskRoom,
 		"DESKBELL_POLICY_FILE=" + s.file("policy.yaml", patient), "DESKBELL_PEOPLE_FILE=" + s.file("people.json", string(s.people)),
 		"DESKBELL_TOKEN_KEY=0123456789abcdef0123456789abcdef",
 	}
