@@ -60,9 +60,22 @@ func staying(err error) error {
 	return outside(err)
 }
 
-// forgetHistories has the engine delete all runs of a ticket's workflow.
+// forgetHistories has the engine delete all runs of a ticket's workflow: the last by
+// its id, because it may have ended a moment ago and not be listed yet, and those before
+// it as they are listed.
 func (d *Desk) forgetHistories(ctx context.Context, number int) error {
 	service, id := d.Engine.WorkflowService(), workflows.ID(number)
+	forget := func(run string) error {
+		_, err := service.DeleteWorkflowExecution(ctx, &workflowservice.DeleteWorkflowExecutionRequest{Namespace: d.Namespace,
+			WorkflowExecution: &common.WorkflowExecution{WorkflowId: id, RunId: run}})
+		if _, gone := errors.AsType[*serviceerror.NotFound](err); err != nil && !gone {
+			return fmt.Errorf("delete a run of %s: %w: %w", id, ErrUnavailable, err)
+		}
+		return nil
+	}
+	if err := forget(""); err != nil {
+		return err
+	}
 	var page []byte
 	for {
 		runs, err := service.ListWorkflowExecutions(ctx, &workflowservice.ListWorkflowExecutionsRequest{Namespace: d.Namespace, Query: fmt.Sprintf("WorkflowId = '%s'", id), NextPageToken: page})
@@ -70,10 +83,8 @@ func (d *Desk) forgetHistories(ctx context.Context, number int) error {
 			return fmt.Errorf("list the runs of %s: %w: %w", id, ErrUnavailable, err)
 		}
 		for _, run := range runs.Executions {
-			_, err := service.DeleteWorkflowExecution(ctx, &workflowservice.DeleteWorkflowExecutionRequest{Namespace: d.Namespace,
-				WorkflowExecution: &common.WorkflowExecution{WorkflowId: id, RunId: run.GetExecution().GetRunId()}})
-			if _, gone := errors.AsType[*serviceerror.NotFound](err); err != nil && !gone {
-				return fmt.Errorf("delete a run of %s: %w: %w", id, ErrUnavailable, err)
+			if err := forget(run.GetExecution().GetRunId()); err != nil {
+				return err
 			}
 		}
 		if page = runs.NextPageToken; len(page) == 0 {

@@ -41,6 +41,9 @@ func (h *histories) ListWorkflowExecutions(_ context.Context, r *workflowservice
 }
 
 func (h *histories) DeleteWorkflowExecution(_ context.Context, r *workflowservice.DeleteWorkflowExecutionRequest, _ ...grpc.CallOption) (*workflowservice.DeleteWorkflowExecutionResponse, error) {
+	if h.away {
+		return nil, errAway
+	}
 	h.deleted = append(h.deleted, r.WorkflowExecution.WorkflowId+"/"+r.WorkflowExecution.RunId)
 	return nil, nil
 }
@@ -132,7 +135,7 @@ func TestEraseForgets(t *testing.T) {
 	engine.away = false
 	name, err := erase("qzqann")
 	must(t, err)
-	if got := strings.Join(engine.deleted, " "); got != "ticket-100/1 ticket-100/2" {
+	if got := strings.Join(engine.deleted, " "); got != "ticket-100/ ticket-100/1 ticket-100/2" {
 		t.Errorf("deleted %s", got)
 	}
 	tk := w.ticket(first.Number)
