@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"activities":   {"ticket", "roster", "notice", "policy"},
 	"rehearsal":    {"ticket", "roster", "policy", "activities"},
 	"store":        {"ticket", "roster", "policy", "gateway"},
-	"workflows":    {"ticket", "activities", "notice"},                                                                 // notice is pure: cards and summaries
+	"workflows":    {"ticket", "activities", "notice"},                                                                              // notice is pure: cards and summaries
 	"desk":         {"ticket", "roster", "policy", "command", "notice", "gateway", "store", "activities", "workflows", "rehearsal"}, // docs/adr/0001
 	"workers":      {"workflows", "activities"},
 	"signin":       {"roster", "desk"},
