@@ -191,7 +191,7 @@ func whyNobody(desk *Desk, n int) {
 	if away < 3 || called != 2 || why.Next == "" {
 		desk.t.Errorf("%d away, %d called: %+v", away, called, why)
 	}
-	if status, page := desk.call("GET", fmt.Sprintf("/tickets/%d", n), nil, ""); status != 200 || !strings.Contains(string(page), "Dana by SMS: delivered") {
+	if status, page := desk.call("GET", fmt.Sprintf("/tickets/%d/why", n), nil, ""); status != 200 || !strings.Contains(string(page), "Dana by SMS: delivered") {
 		desk.t.Errorf("the page: %d %s", status, page)
 	}
 }
