@@ -285,9 +285,11 @@ func (d *desk) call(target int, method, path string, body, answer any) {
 // segments of every tenth text that is typed.
 const segments = 3
 
+// typed is the text of that number. Each of its parts says so: two texts may have the
+// same reference, and a part that is equal to an unconfirmed one is its repetition.
 func typed(i int) string {
 	if i%10 == 0 {
-		return fmt.Sprintf("message %05d ", i) + strings.Repeat("0123456789", 38)
+		return fmt.Sprintf("message %05d ", i) + strings.Repeat(fmt.Sprintf("%05d.", i), 64)
 	}
 	return fmt.Sprintf("message %05d", i)
 }
