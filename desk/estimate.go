@@ -63,37 +63,57 @@ const (
 	claimsCounted = time.Hour
 )
 
-// estimator keeps the history for a while: it changes slowly, and every submission
-// and every look at the board asks for it.
+// estimator keeps the history, and whether anybody is there, for a while: they change
+// slowly, and every submission asks for them.
 type estimator struct {
 	mu      sync.Mutex
 	history WaitHistory
+	present bool // somebody was there to take a ticket
 	read    time.Time
 }
 
-func (d *Desk) waitHistory(ctx context.Context) (WaitHistory, error) {
+func (d *Desk) waitHistory(ctx context.Context) (h WaitHistory, present bool, err error) {
 	e, now := &d.estimator, d.Clock.Now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if age := now.Sub(e.read); !e.read.IsZero() && age >= 0 && age < historyLasts {
-		return e.history, nil
+		return e.history, e.present, nil
 	}
 	waits, err := d.Store.Waits(ctx, recentWaits)
 	if err != nil {
-		return WaitHistory{}, err
+		return h, false, err
 	}
 	claims, err := d.Store.Claims(ctx, now.Add(-claimsCounted))
 	if err != nil {
-		return WaitHistory{}, err
+		return h, false, err
 	}
-	e.history, e.read = WaitHistory{waits, claims}, now
-	return e.history, nil
+	agents, err := d.Agents(ctx)
+	if err != nil {
+		return h, false, err
+	}
+	e.history, e.present, e.read = WaitHistory{waits, claims}, there(agents).Present > 0, now
+	return e.history, e.present, nil
 }
 
 // estimate is what can be said of a place in line while these people work here.
 // Nobody there means no number.
 func (d *Desk) estimate(ctx context.Context, place int, agents []AgentView) (Estimate, error) {
-	var e Estimate
+	e := there(agents)
+	if e.Present == 0 {
+		return e, nil
+	}
+	history, _, err := d.waitHistory(ctx)
+	if err != nil {
+		return e, outside(err)
+	}
+	if low, high, ok := d.method().Guess(place, history); ok {
+		e.Low, e.High = low, high
+	}
+	return e, nil
+}
+
+// there counts who could take a ticket, and names who has nothing else.
+func there(agents []AgentView) (e Estimate) {
 	for _, a := range agents {
 		if !a.OnDuty || a.Via == "" || a.Presence == string(roster.Away) {
 			continue
@@ -103,17 +123,7 @@ func (d *Desk) estimate(ctx context.Context, place int, agents []AgentView) (Est
 			e.Free = append(e.Free, a.Name)
 		}
 	}
-	if e.Present == 0 {
-		return e, nil
-	}
-	history, err := d.waitHistory(ctx)
-	if err != nil {
-		return e, outside(err)
-	}
-	if low, high, ok := d.method().Guess(place, history); ok {
-		e.Low, e.High = low, high
-	}
-	return e, nil
+	return e
 }
 
 func (d *Desk) method() WaitMethod {
@@ -131,13 +141,13 @@ func (d *Desk) promise(ctx context.Context, number int) {
 		if err != nil {
 			return err
 		}
-		agents, err := d.Agents(ctx)
+		history, present, err := d.waitHistory(ctx)
 		if err != nil {
 			return err
 		}
-		e, err := d.estimate(ctx, place, agents)
-		if err != nil {
-			return err
+		var e Estimate
+		if low, high, ok := d.method().Guess(place, history); ok && present {
+			e.Low, e.High = low, high
 		}
 		return d.Store.KeepPromise(ctx, number, store.Promise{At: d.Clock.Now(), Place: place, Method: d.method().Name, Low: e.Low, High: e.High})
 	}()
