@@ -27,7 +27,7 @@ func (d *Desk) Record(ctx context.Context, person string) (Record, error) {
 // else they are named, as in tickets that they worked on, somebody unknown is. It may be
 // repeated after an error. An *InvalidError says what keeps them here.
 //
-// What stays, and how long, is in docs/adr/0012.
+// What stays, and how long, is in docs/adr/0009.
 func (d *Desk) Erase(ctx context.Context, by Caller, person string) (name string, err error) {
 	numbers, err := d.Store.NumbersOf(ctx, person)
 	if err != nil {
