@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/zitadel/oidc/v3/example/server/exampleop"
@@ -14,18 +13,14 @@ import (
 	"deskbell/signin"
 )
 
-// registering is one at a time: the provider keeps its clients for the whole process.
-var registering sync.Mutex
-
 // provider is zitadel's OpenID provider, which is certified, with its login page and
-// its user test-user2. It knows the client id, which no other test uses.
+// its user test-user2. It knows the client id, which no other test uses. It keeps its
+// clients for the whole process and without a lock: its tests run one by one.
 func provider(t *testing.T, id, callback string) (issuer string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	issuer = "http://" + server.Listener.Addr().String() + "/"
-	registering.Lock()
 	storage.RegisterClients(storage.WebClient(id, "secret", callback))
-	registering.Unlock()
 	server.Config.Handler = exampleop.SetupServer(issuer, storage.NewStorage(storage.NewUserStore(issuer)), nil, true)
 	server.Start()
 	t.Cleanup(server.Close)
@@ -58,7 +53,6 @@ func (b *browser) login(user string) (status int, path, body string) {
 }
 
 func TestOIDC(t *testing.T) {
-	t.Parallel()
 	b := withProvider(t, nil)
 	b.sees(200, "/sign-in/oidc?next=%2fwall", "GET", "/sign-in?next=/wall", nil)
 	if status, path, body := b.login("test-user2"); status != 200 || path != "/tickets/142" || !strings.Contains(body, `"ann" by web`) {
@@ -68,7 +62,6 @@ func TestOIDC(t *testing.T) {
 }
 
 func TestOIDCKnowsNoStranger(t *testing.T) {
-	t.Parallel()
 	b := withProvider(t, nil)
 	if status, _, body := b.login("test-user@127.0.0.1"); status != 403 || !strings.Contains(body, "not in the helpdesk&#39;s directory") {
 		t.Errorf("%d: %s", status, body)
@@ -77,7 +70,6 @@ func TestOIDCKnowsNoStranger(t *testing.T) {
 }
 
 func TestOIDCByEmail(t *testing.T) {
-	t.Parallel()
 	b := withProvider(t, func(o *signin.OIDC) { o.Claim = "email" })
 	if status, _, body := b.login("test-user2"); status != 403 || !strings.Contains(body, "directory") { // nobody has this address as id
 		t.Errorf("%d: %s", status, body)
@@ -87,7 +79,6 @@ func TestOIDCByEmail(t *testing.T) {
 // A callback that this browser did not begin, or began for another sign-in, signs
 // nobody in.
 func TestOIDCForgedCallback(t *testing.T) {
-	t.Parallel()
 	b := withProvider(t, nil)
 	b.sees(400, "not begun here", "GET", "/sign-in/oidc/callback?code=x&state=y", nil)
 	b.sees(400, "not begun here", "GET", "/sign-in/oidc/callback?code=x&state=", nil, "Cookie", "deskbell-oidc=e30")
@@ -113,14 +104,12 @@ func TestOIDCForgedCallback(t *testing.T) {
 }
 
 func TestOIDCProviderAway(t *testing.T) {
-	t.Parallel()
 	b := open(t, func(c *signin.Config) { c.OIDC = signin.OIDC{Issuer: "http://127.0.0.1:1/", ClientID: "x"} })
 	b.sees(502, "could not sign you in", "GET", "/sign-in/oidc", nil)
 	b.sees(200, "Sign in with 127.0.0.1:1", "GET", "/sign-in", nil)
 }
 
 func TestNext(t *testing.T) {
-	t.Parallel()
 	b := withProvider(t, nil)
 	for next, want := range map[string]string{"/wall?x=1": "%2fwall%3fx%3d1", "//evil.example": "%2f", "https://evil.example/": "%2f", `/\evil.example`: "%2f", "evil": "%2f", "": "%2f"} {
 		b.sees(200, `/sign-in/oidc?next=`+want+`"`, "GET", "/sign-in?next="+url.QueryEscape(next), nil)
