@@ -81,7 +81,7 @@ func TestTicketShape(t *testing.T) {
 		t.Errorf("Location %q", got)
 	}
 	want := map[string]any{"number": 100.0, "status": "new", "priority": "P1", "subject": " Druckér\n\"3\" 🖨 ", "body": "", "requester": "ann", "assignee": nil, "group": "",
-		"created_at": "2026-11-23T12:00:00Z", "claimed_at": nil, "resolved_at": nil, "due_at": nil, "escalation": 0.0, "waiting_for": "agent", "version": 0.0}
+		"created_at": "2026-11-23T12:00:00Z", "claimed_at": nil, "resolved_at": nil, "due_at": nil, "expected_at": nil, "escalation": 0.0, "waiting_for": "agent", "version": 0.0}
 	if diff := cmp.Diff(want, a.JSON); diff != "" {
 		t.Error(diff)
 	}
@@ -92,6 +92,12 @@ func TestTicketShape(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, b.must(200, b.send("ann", "GET", "/v1/tickets/100", "")).JSON); diff != "" {
 		t.Error(diff)
+	}
+	for by, expected := range map[string]string{"20m": "2026-11-23T12:20:00Z", "2026-11-23T14:00:00+01:00": "2026-11-23T13:00:00Z"} {
+		a = b.must(200, b.send("bob", "POST", "/v1/tickets/100/claim", `{"by":"`+by+`"}`))
+		if got := a.JSON["expected_at"]; got != expected {
+			t.Errorf("expected_at %v of %s, want %s", got, by, expected)
+		}
 	}
 }
 
@@ -162,6 +168,12 @@ func TestInput(t *testing.T) {
 		{"pass to nobody", "bob", "POST", verb("pass"), `{}`, 422, "to"},
 		{"pass before a claim", "bob", "POST", verb("pass"), `{"to":"eve"}`, 409, ""},
 		{"pass to a stranger", "bob", "POST", verb("pass"), `{"to":"nobody"}`, 422, "to"},
+		{"claim with a duration", "bob", "POST", verb("claim"), `{"by":"20m"}`, 200, ""},
+		{"claim with a time", "bob", "POST", verb("claim"), `{"by":"2026-11-23T14:00:00+01:00"}`, 200, ""},
+		{"claim by yesterday", "bob", "POST", verb("claim"), `{"by":"-1h"}`, 422, "by"},
+		{"claim by no time", "bob", "POST", verb("claim"), `{"by":"soon"}`, 422, "by"},
+		{"resolve by a time", "bob", "POST", verb("resolve"), `{"by":"20m"}`, 422, "by"},
+		{"claim until a time", "bob", "POST", verb("claim"), `{"until":"2026-11-23T14:00:00Z"}`, 422, "until"},
 		{"snooze without a time", "mia", "POST", verb("snooze"), `{}`, 422, "until"},
 		{"snooze into the past", "mia", "POST", verb("snooze"), `{"until":"2026-11-23T11:59:59Z"}`, 422, "until"},
 		{"snooze until no time", "mia", "POST", verb("snooze"), `{"until":"tomorrow"}`, 422, "until"},

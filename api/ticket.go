@@ -27,6 +27,7 @@ type Ticket struct {
 	ClaimedAt  *time.Time      `json:"claimed_at"`
 	ResolvedAt *time.Time      `json:"resolved_at"`
 	DueAt      *time.Time      `json:"due_at" doc:"The target that counts now: to be taken, then to be solved. Null when none does."`
+	ExpectedAt *time.Time      `json:"expected_at" doc:"When the holder promised news or the end. Null without a promise."`
 	Escalation int             `json:"escalation" doc:"The step reached; 0 for none."`
 	WaitingFor string          `json:"waiting_for" enum:"agent,holder,requester,time," doc:"Who must move; empty when nobody must."`
 	Version    int             `json:"version" doc:"Grows with every change."`
@@ -36,7 +37,7 @@ func shape(t ticket.Ticket) Ticket {
 	out := Ticket{
 		Number: t.Number, Status: t.Status, Priority: t.Priority, Subject: t.Subject, Body: t.Body,
 		Requester: t.Requester.ID, Group: t.Group,
-		CreatedAt: t.CreatedAt.UTC(), ClaimedAt: moment(t.ClaimedAt), ResolvedAt: moment(t.ResolvedAt), DueAt: moment(t.DueAt()),
+		CreatedAt: t.CreatedAt.UTC(), ClaimedAt: moment(t.ClaimedAt), ResolvedAt: moment(t.ResolvedAt), DueAt: moment(t.DueAt()), ExpectedAt: moment(t.ExpectedAt()),
 		Escalation: t.Reached, WaitingFor: t.WaitingFor(), Version: t.Version,
 	}
 	if t.Assignee.ID != "" {
@@ -264,7 +265,7 @@ func (s *server) why(ctx context.Context, in *numberInput) (*whyOutput, error) {
 // requesterReads is what a requester may read of the own ticket: not the notes
 // that agents keep, not who was asked and who declined.
 var requesterReads = map[ticket.Kind]bool{
-	ticket.Opened: true, ticket.Taken: true, ticket.Released: true, ticket.Lapsed: true, ticket.Solved: true, ticket.Shut: true,
+	ticket.Opened: true, ticket.Taken: true, ticket.Promised: true, ticket.Slipped: true, ticket.Released: true, ticket.Lapsed: true, ticket.Solved: true, ticket.Shut: true,
 	ticket.Asked: true, ticket.Told: true, ticket.Written: true, ticket.Answered: true, ticket.Withdrawn: true, ticket.Reopened: true,
 	ticket.Passed: true, ticket.TakenOver: true, ticket.AssignedTo: true, ticket.Undone: true, ticket.Reprioritised: true, ticket.MergedInto: true,
 }

@@ -68,6 +68,7 @@ type actBody struct {
 	To       string          `json:"to,omitempty" maxLength:"100" doc:"A person's id; for merge a ticket's number."`
 	Until    time.Time       `json:"until,omitzero" doc:"For snooze; in the future."`
 	Priority ticket.Priority `json:"priority,omitempty" enum:"P1,P2,P3,P4"`
+	By       string          `json:"by,omitempty" maxLength:"40" doc:"For claim: when the requester can expect news or the end, as a time (RFC 3339) or a duration from now. Whoever has the ticket moves it by claiming again." example:"20m"`
 }
 
 func (s *server) verbRoutes() {
@@ -83,7 +84,8 @@ func (s *server) act(ctx context.Context, v verb, in *actInput) (*ticketOutput, 
 	if in.Body != nil {
 		b = *in.Body
 	}
-	if wrong := v.check(b, in.RawBody, s.clock.Now()); len(wrong) > 0 {
+	by, notTime := v.by(b.By, s.clock.Now())
+	if wrong := append(v.check(b, in.RawBody, s.clock.Now()), notTime...); len(wrong) > 0 {
 		return nil, invalid(wrong...)
 	}
 	version, ok := versionOf(in.Match)
@@ -95,6 +97,10 @@ func (s *server) act(ctx context.Context, v verb, in *actInput) (*ticketOutput, 
 		return nil, s.problem(ctx, err)
 	}
 	path := fmt.Sprintf("/v1/tickets/%d/%s", in.Number, v.Name)
+	sent := content(b) // a duration is the same whenever it is sent again
+	if b.By != "" {
+		b.Until = by
+	}
 	a := desk.Act{ID: uuid.NewString(), Person: person, Channel: caller(ctx).Channel, Number: in.Number, Verb: v.Verb, Text: b.Text, To: b.To, Until: b.Until.UTC(), Priority: b.Priority, Version: version}
 	if b.As != "" {
 		a.By = caller(ctx).Person.ID
@@ -103,7 +109,7 @@ func (s *server) act(ctx context.Context, v verb, in *actInput) (*ticketOutput, 
 		return answer(s.do(ctx, a))
 	}
 	a.ID = digest(caller(ctx).Person.ID, http.MethodPost, path, in.Key)
-	return answer(s.once(ctx, in.Key, digest(http.MethodPost, path, content(b), in.Match), func() (Ticket, *Problem) { return s.do(ctx, a) }))
+	return answer(s.once(ctx, in.Key, digest(http.MethodPost, path, sent, in.Match), func() (Ticket, *Problem) { return s.do(ctx, a) }))
 }
 
 // check finds what v lacks and what it cannot use.
@@ -124,6 +130,27 @@ func (v verb) check(b actBody, raw []byte, now time.Time) []FieldError {
 		wrong = append(wrong, FieldError{"until", "must be in the future"})
 	}
 	return wrong
+}
+
+// by reads the time that a claim promises.
+func (v verb) by(text string, now time.Time) (at time.Time, wrong []FieldError) {
+	if text == "" {
+		return at, nil
+	}
+	if v.Verb != ticket.Take {
+		return at, []FieldError{{"by", v.Name + " does not take it"}}
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if span, notSpan := time.ParseDuration(text); notSpan == nil {
+		at, err = now.Add(span), nil
+	}
+	switch {
+	case err != nil:
+		return at, []FieldError{{"by", "write a time such as 2026-03-03T15:00:00Z, or a duration such as 20m"}}
+	case !at.After(now):
+		return at, []FieldError{{"by", "must be in the future"}}
+	}
+	return at, nil
 }
 
 // actor is who acts: the caller, or the person the caller may speak for. Whoever

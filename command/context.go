@@ -61,6 +61,8 @@ type Ticket struct {
 	Subject string        `json:"subject,omitempty"`
 	// Asked is set while the ticket waits for its requester's answer.
 	Asked bool `json:"asked,omitempty"`
+	// Expected is when its holder promised news or the end; zero without a promise.
+	Expected time.Time `json:"expected,omitzero"`
 }
 
 // Offer is a ticket that this person was offered, or is paged or passed.

@@ -11,7 +11,7 @@ type Act struct {
 	Tickets []int       `json:"tickets,omitempty"`
 	Text    string      `json:"text,omitempty"`
 	To      string      `json:"to,omitempty"`    // a colleague's name, as it was typed
-	Until   string      `json:"until,omitempty"` // a time that When reads, as it was typed
+	Until   string      `json:"until,omitempty"` // a time that When reads, as it was typed: a snooze's end, or what a take promises
 	// Confirmed is set when a YES let it run: a ticket that nobody holds is then
 	// taken and closed in one.
 	Confirmed bool `json:"confirmed,omitempty"`

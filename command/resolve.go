@@ -72,8 +72,8 @@ func agent(c Command, ctx Context) Intent {
 	}
 	switch c.Verb {
 	case Number:
-		if c.Text == "" {
-			return Act{Verb: ticket.Take, Tickets: c.Numbers}
+		if c.Text == "" || promise(c.Text, ctx) {
+			return Act{Verb: ticket.Take, Tickets: c.Numbers, Until: c.Text}
 		}
 		if n := c.Numbers[0]; has(ctx.Own, n) && !has(ctx.Held, n) {
 			return Act{Verb: ticket.Write, Tickets: c.Numbers, Text: c.Text}
@@ -207,6 +207,13 @@ func complete(a act, i Act, ctx Context) Intent {
 	return i
 }
 
+// promise tells whether a text is a time and nothing else: what follows a number is
+// a note otherwise.
+func promise(text string, ctx Context) bool {
+	_, rest, ok := When(text, ctx.Now, ctx.Now.Location())
+	return ok && rest == ""
+}
+
 func snoozeTime(text string, ctx Context) (until, rest string, ok bool) {
 	_, rest, ok = When(text, ctx.Now, ctx.Now.Location())
 	return strings.TrimSpace(strings.TrimSuffix(text, rest)), rest, ok
@@ -251,6 +258,9 @@ func candidate(a act, c Command, ctx Context) (int, Intent) {
 // offered resolves yes, take, no and decline: they mean an offer.
 func offered(v ticket.Verb, c Command, ctx Context) Intent {
 	if len(c.Numbers) > 0 {
+		if v == ticket.Take && promise(c.Text, ctx) {
+			return Act{Verb: v, Tickets: c.Numbers, Until: c.Text}
+		}
 		return Act{Verb: v, Tickets: c.Numbers, Text: c.Text}
 	}
 	live := ctx.liveOffers()

@@ -25,6 +25,10 @@ func one(number int, status ticket.Status) []Ticket {
 	return []Ticket{{Number: number, Status: status, Subject: "Printer on 3rd floor jams"}}
 }
 
+func promised(until string) Intent {
+	return Act{Verb: ticket.Take, Tickets: []int{142}, Until: until}
+}
+
 func pending(q Question) *Question { return &q }
 
 var (
@@ -50,6 +54,20 @@ func TestResolveAgent(t *testing.T) {
 		{"several numbers", "142, 143", Context{}, Act{Verb: ticket.Take, Tickets: []int{142, 143}}},
 		{"number and words", "142 on my way", Context{}, Act{Verb: ticket.Note, Tickets: []int{142}, Text: "on my way"}},
 		{"number and words on my own request", "142 it is the blue one", Context{Own: one(142, ticket.New)}, Act{Verb: ticket.Write, Tickets: []int{142}, Text: "it is the blue one"}},
+		{"number and a time", "142 20m", Context{}, promised("20m")},
+		{"number and a longer time", "#142 1h30m.", Context{Held: two}, promised("1h30m.")},
+		{"number and a time in words", "142 in 20 min", Context{}, promised("in 20 min")},
+		{"number and a time of day", "142 until 15:30", Context{}, promised("until 15:30")},
+		{"number and a time apart", "142 20 min", Context{}, promised("20 min")},
+		{"number and another day", "142 tomorrow 9:00", Context{}, promised("tomorrow 9:00")},
+		{"take with a time", "take 142 20m", Context{}, promised("20m")},
+		{"take with a time in words", "I'll take 142 in an hour", Context{}, promised("in an hour")},
+		{"T and a time", "T142 1h", Context{}, promised("1h")},
+		{"number and a time on my own request", "142 20m", Context{Own: one(142, ticket.New)}, promised("20m")},
+		{"several and a time", "take 142 and 143 20m", Context{}, Act{Verb: ticket.Take, Tickets: []int{142, 143}, Until: "20m"}},
+		{"a time and more is a note", "142 1h downtime for all", Context{}, Act{Verb: ticket.Note, Tickets: []int{142}, Text: "1h downtime for all"}},
+		{"two numbers are no time", "142 20", Context{}, Act{Verb: ticket.Take, Tickets: []int{142, 20}}},
+		{"a time that is none", "142 25:00", Context{}, Act{Verb: ticket.Note, Tickets: []int{142}, Text: "25:00"}},
 		{"ack", "ack 142", Context{}, Act{Verb: ticket.Take, Tickets: []int{142}}},
 		{"other system's ack", "142a", Context{}, Act{Verb: ticket.Take, Tickets: []int{142}}},
 		{"other system's close", "142c", Context{}, Act{Verb: ticket.Done, Tickets: []int{142}}},

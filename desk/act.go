@@ -155,8 +155,8 @@ func (d *Desk) command(ctx context.Context, a Act) (ticket.Command, error) {
 		if err != nil || c.Number == a.Number {
 			err = &InvalidError{"to", "want the number of the ticket that this one goes into"}
 		}
-	case ticket.Snooze:
-		if !a.Until.After(d.Clock.Now()) {
+	case ticket.Snooze, ticket.Take:
+		if (a.Verb == ticket.Snooze || !a.Until.IsZero()) && !a.Until.After(d.Clock.Now()) {
 			err = &InvalidError{"until", "want a time in the future, such as 2026-03-03T15:00:00Z"}
 		}
 	case ticket.Note, ticket.Ask, ticket.Tell, ticket.Write:

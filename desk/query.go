@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -58,7 +59,7 @@ func (t *turn) query(ctx context.Context, q command.Query) error {
 // about answers with a text that speaks of one ticket.
 func (t *turn) about(ctx context.Context, tk ticket.Ticket, message ticket.Message) error {
 	to := ticket.Party{ID: t.person.ID, Name: t.person.Name, Via: string(t.row.Channel)}
-	n := ticket.Notice{Key: "answer/" + t.row.Key, To: to, Message: message, Who: tk.Assignee, At: tk.ClaimedAt, Until: tk.Until, Text: tk.Question, Answers: t.row.Key}
+	n := ticket.Notice{Key: "answer/" + t.row.Key, To: to, Message: message, Who: tk.Assignee, At: tk.ClaimedAt, Until: cmp.Or(tk.Until, tk.ExpectedAt()), Text: tk.Question, Answers: t.row.Key}
 	if tk.Status == ticket.Resolved {
 		n.At = tk.ResolvedAt
 	} else if tk.Status == ticket.Closed || tk.Status == ticket.Cancelled {
@@ -82,7 +83,12 @@ func (t *turn) mine(ctx context.Context) error {
 	if !t.person.Works() {
 		return t.requestStatus(ctx, 0)
 	}
-	held := t.context.Held
+	held := slices.Clone(t.context.Held)
+	for i, h := range held {
+		if !h.Expected.IsZero() {
+			held[i].Subject = notice.Until(h.Expected, t.context.Now, t.desk.Zone, t.person.Language) + h.Subject
+		}
+	}
 	if len(held) == 0 {
 		return t.say(ctx, "mine_none", map[string]string{"count": strconv.Itoa(len(t.context.Waiting))}, nil)
 	}

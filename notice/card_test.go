@@ -38,9 +38,11 @@ func TestCardGolden(t *testing.T) {
 	held := paged()
 	held.Status, held.Assignee, held.ClaimedAt = ticket.Assigned, ticket.Party{ID: "dana", Name: "Dana"}, at(-1)
 	held.Alarms = []ticket.Alarm{{Kind: ticket.StaleAlarm, At: at(29)}}
+	held.Promise = &ticket.Promise{By: at(29)}
 	held.Pass = &ticket.Handover{To: ticket.Party{ID: "eve", Name: "Eve"}, Until: at(10)}
 	over := held
 	over.Status, over.Alarms, over.Pass = ticket.Closed, nil, nil
+	over.Promise = nil
 	compareGolden(t, "card.golden", Card(paged(), now)+"\n----\n"+Card(held, now)+"\n----\n"+Card(over, now))
 }
 

@@ -28,16 +28,19 @@ func TestEveryNoticeIsWorded(t *testing.T) {
 	if len(named) < 50 {
 		t.Fatalf("only %d messages found in ticket", len(named))
 	}
-	tk := paged()
+	tk, held := paged(), paged()
+	held.Status = ticket.Assigned
 	for id := range named {
 		for _, channel := range []string{"sms", "im"} {
 			for _, language := range []string{"en", "de"} {
 				n := ticket.Notice{To: ticket.Party{ID: "bob", Name: "Bob", Via: channel}, Message: ticket.Message(id), Who: ticket.Party{Name: "Eve"}, At: at(-5), Until: at(30), Text: "which tray?"}
-				f := Facts{Ticket: tk, Phone: "+15550201", Now: now, Zone: time.UTC, Language: language, URL: "https://help.example", Waiting: []Item{{143, "VPN drops"}}, Position: 2}
-				worded, values := Word(n, f)
-				text, err := Render(Message{ID: worded, Channel: channel, Language: language, Values: values})
-				if err != nil && !errors.Is(err, ErrSilent) || err == nil && text.Body == "" {
-					t.Errorf("%s by %s in %s: %v", id, channel, language, err)
+				for _, about := range []ticket.Ticket{tk, held} {
+					f := Facts{Ticket: about, Phone: "+15550201", Now: now, Zone: time.UTC, Language: language, URL: "https://help.example", Waiting: []Item{{143, "VPN drops"}}, Position: 2}
+					worded, values := Word(n, f)
+					text, err := Render(Message{ID: worded, Channel: channel, Language: language, Values: values})
+					if err != nil && !errors.Is(err, ErrSilent) || err == nil && text.Body == "" {
+						t.Errorf("%s by %s in %s: %v", id, channel, language, err)
+					}
 				}
 			}
 		}

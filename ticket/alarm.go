@@ -17,12 +17,13 @@ const (
 	StepAlarm    AlarmKind = "step"    // call the next in the chain
 	RepeatAlarm  AlarmKind = "repeat"  // call the last one again
 
-	StaleAlarm  AlarmKind = "stale"  // ask the holder for news
-	LapseAlarm  AlarmKind = "lapse"  // the holder did not answer: back to the queue
-	AnswerAlarm AlarmKind = "answer" // no answer from the requester: tell the holder
-	WakeAlarm   AlarmKind = "wake"   // a snooze ends
-	PassAlarm   AlarmKind = "pass"   // a hand-over was not taken
-	CloseAlarm  AlarmKind = "close"  // a resolved ticket closes
+	PromiseAlarm AlarmKind = "promise" // what the holder promised has not come
+	StaleAlarm   AlarmKind = "stale"   // ask the holder for news
+	LapseAlarm   AlarmKind = "lapse"   // the holder did not answer: back to the queue
+	AnswerAlarm  AlarmKind = "answer"  // no answer from the requester: tell the holder
+	WakeAlarm    AlarmKind = "wake"    // a snooze ends
+	PassAlarm    AlarmKind = "pass"    // a hand-over was not taken
+	CloseAlarm   AlarmKind = "close"   // a resolved ticket closes
 )
 
 var lookupAlarms = []AlarmKind{PlanAlarm, WaveAlarm, ReplaceAlarm, StepAlarm, RepeatAlarm}
@@ -80,6 +81,9 @@ func (t *Ticket) enter(now time.Time) {
 		t.set(WaveAlarm, now)
 	case Assigned:
 		t.set(StaleAlarm, now.Add(t.Plan.Lease))
+		if t.Promise != nil && !t.Promise.Slipped {
+			t.set(PromiseAlarm, t.Promise.By)
+		}
 	case Pending:
 		if t.Waits == waitsAnswer {
 			t.set(AnswerAlarm, now.Add(t.Plan.Silence))

@@ -24,6 +24,9 @@ func Evolve(t Ticket, e Event) Ticket {
 		t.decline(e)
 	case Taken, Passed, TakenOver:
 		t.hold(e.Actor, e.At)
+		t.promise(e)
+	case Promised:
+		t.promise(e)
 	case AssignedTo:
 		t.hold(e.To[0], e.At)
 	case Released, Lapsed:
@@ -54,8 +57,13 @@ func Evolve(t Ticket, e Event) Ticket {
 		t.Pass = nil
 		t.clear(PassAlarm)
 	case WentStale:
-		t.clear(StaleAlarm)
-		t.set(LapseAlarm, e.At.Add(max(t.Plan.Lease/4, minLapse)))
+		t.askForNews(e.At)
+	case Slipped:
+		t.Promise = &Promise{By: t.Promise.By, Slipped: true}
+		t.clear(PromiseAlarm)
+		if t.alarm(LapseAlarm).IsZero() {
+			t.askForNews(e.At)
+		}
 	case Unanswered:
 		t.set(AnswerAlarm, e.At.Add(askAgain))
 	case Escalated, PagedAgain:
@@ -89,6 +97,19 @@ func (t *Ticket) hold(p Party, at time.Time) {
 	t.Announced = p.Name
 }
 
+func (t *Ticket) promise(e Event) {
+	if !e.Until.IsZero() {
+		t.Promise = &Promise{By: e.Until}
+		t.set(PromiseAlarm, e.Until)
+	}
+}
+
+// askForNews has the holder asked, and the ticket go back when there is no answer.
+func (t *Ticket) askForNews(at time.Time) {
+	t.clear(StaleAlarm)
+	t.set(LapseAlarm, at.Add(max(t.Plan.Lease/4, minLapse)))
+}
+
 // wait puts the ticket back into the queue. A colleague who was asked to take it
 // over is asked on, like anybody.
 func (t *Ticket) wait(at time.Time, except Party) {
@@ -113,7 +134,7 @@ func (t *Ticket) end(status Status, e Event) {
 
 // leave ends the work on the ticket: nobody waits for anything, nobody is asked.
 func (t *Ticket) leave(status Status, at time.Time) {
-	t.Status, t.Pass = status, nil
+	t.Status, t.Pass, t.Promise = status, nil, nil
 	t.Waits, t.Question, t.PendingSince, t.Until = "", "", time.Time{}, time.Time{}
 	t.stopSearch()
 	t.enter(at)
@@ -133,7 +154,7 @@ func (t *Ticket) pend(waits string, e Event) {
 	if t.Status != Pending {
 		t.PendingSince = e.At
 	}
-	t.Status, t.Waits, t.Question, t.Until = Pending, waits, "", time.Time{}
+	t.Status, t.Waits, t.Question, t.Until, t.Promise = Pending, waits, "", time.Time{}, nil
 	t.stopSearch()
 	t.enter(e.At)
 }
@@ -285,10 +306,15 @@ func (t *Ticket) undo(e Event) {
 	t.Announced = t.Assignee.Name
 }
 
-// hear restarts the lease when the holder gives a sign of life.
+// hear restarts the lease when the holder gives a sign of life. What is told to the
+// requester keeps a promise.
 func (t *Ticket) hear(e Event) {
-	signs := e.Kind == Kept || e.Kind == Noted || e.Kind == Told || e.Kind == PassOffered || e.Kind == Raised
+	signs := e.Kind == Kept || e.Kind == Noted || e.Kind == Told || e.Kind == PassOffered || e.Kind == Raised || e.Kind == Promised
 	if signs && t.Status == Assigned && e.Actor.ID == t.Assignee.ID {
+		if e.Kind == Told {
+			t.Promise = nil
+			t.clear(PromiseAlarm)
+		}
 		t.clear(LapseAlarm)
 		t.set(StaleAlarm, e.At.Add(t.Plan.Lease))
 	}

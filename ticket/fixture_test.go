@@ -68,6 +68,10 @@ func by(actor Party, verb Verb, change ...func(*Command)) Command {
 	return c
 }
 
+func promising(by time.Time) func(*Command) {
+	return func(c *Command) { c.Until = by }
+}
+
 func yes(c *Command)                      { c.Confirmed = true }
 func via(channel string) func(*Command)   { return func(c *Command) { c.Channel = channel } }
 func to(p Party) func(*Command)           { return func(c *Command) { c.To = p } }

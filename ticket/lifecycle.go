@@ -63,6 +63,7 @@ var alarmTable = []struct {
 	{StepAlarm, "New: the time of the next step; at once when a page failed or somebody escalates by hand", "the next in the chain is called (escalated); a step that finds nobody passes on at once; after the last one the chain starts again"},
 	{RepeatAlarm, "New: after a page", "the last person called is called again (paged again)"},
 	{PassAlarm, "a hand-over is offered, for 10 minutes", "it stays with its holder (pass refused)"},
+	{PromiseAlarm, "Assigned: the time that the holder promised, unless the requester hears before", "the requester is told, and the holder is asked for news unless that is so already (slipped)"},
 	{StaleAlarm, "Assigned: a lease after the holder's last sign of life", "the holder is asked for news (went stale)"},
 	{LapseAlarm, "the holder was asked for news: a quarter of the lease, at least 10 minutes", "the ticket goes back to the queue (lapsed)"},
 	{AnswerAlarm, "Pending for an answer: the policy's silence, then daily", "the holder hears that none came (unanswered)"},

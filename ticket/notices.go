@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -133,11 +134,19 @@ func (b *briefing) brief() {
 	case Declined:
 		b.answer("decline_ok")
 	case Taken:
-		b.answer("take_ok")
+		b.answer("take_ok", until(after.ExpectedAt()))
 		b.announce()
 		b.standDown("offer_gone", "page_off")
+	case Promised:
+		b.answer("promise_ok", until(e.Until))
+		switch was := before.ExpectedAt(); {
+		case was.IsZero():
+			b.requester("req_claimed", until(e.Until))
+		case e.Until.After(was):
+			b.requester("req_slower", until(e.Until))
+		}
 	case Passed:
-		b.answer("take_ok")
+		b.answer("take_ok", until(after.ExpectedAt()))
 		b.tell(before.Assignee, "pass_done")
 		b.announce()
 	case TakenOver:
@@ -204,6 +213,11 @@ func (b *briefing) brief() {
 		b.tell(after.Assignee, "snooze_wake")
 	case WentStale:
 		b.tell(after.Assignee, "stale", until(after.alarm(LapseAlarm)))
+	case Slipped:
+		if before.alarm(LapseAlarm).IsZero() {
+			b.tell(after.Assignee, "stale", until(after.alarm(LapseAlarm)))
+		}
+		b.requester("req_slipped", who(after.Assignee), until(before.ExpectedAt()))
 	case Kept:
 		b.answer("stale_ok")
 	case Unanswered:
@@ -220,9 +234,9 @@ func (b *briefing) announce() {
 	switch b.before.Announced {
 	case b.after.Assignee.Name:
 	case "":
-		b.requester("req_claimed", who(b.after.Assignee))
+		b.requester("req_claimed", who(b.after.Assignee), until(b.after.ExpectedAt()))
 	default:
-		b.requester("req_handed", who(b.after.Assignee))
+		b.requester("req_handed", who(b.after.Assignee), until(b.after.ExpectedAt()))
 	}
 }
 
@@ -290,6 +304,11 @@ func (b *briefing) raiseEnds() {
 		m = "take_closed"
 	case Cancelled:
 		m = "take_withdrawn"
+	}
+	key := noticeKey(b.after.Number, b.e, m, raised.By)
+	if i := slices.IndexFunc(b.notices, func(n Notice) bool { return n.Key == key }); i >= 0 { // told already
+		b.notices[i].Answers = raised.Cause
+		return
 	}
 	b.tell(raised.By, m, func(t *Notice) { t.Answers = raised.Cause })
 }
@@ -361,7 +380,7 @@ func (b *briefing) undone() {
 	case b.after.Status == New && b.before.Announced != "":
 		b.requester("req_released", who(b.before.Assignee))
 	case b.before.Status == New && b.after.Assignee.ID != "":
-		b.requester("req_claimed", who(b.after.Assignee))
+		b.requester("req_claimed", who(b.after.Assignee), until(b.after.ExpectedAt()))
 		b.standDown("offer_gone", "page_off")
 	}
 }

@@ -129,7 +129,7 @@ func holds(t rapid.TB, tk Ticket) {
 	}
 	allowed := map[Status][]AlarmKind{
 		New:       {PlanAlarm, WaveAlarm, ReplaceAlarm, StepAlarm, RepeatAlarm},
-		Assigned:  {PlanAlarm, StepAlarm, StaleAlarm, LapseAlarm, PassAlarm},
+		Assigned:  {PlanAlarm, StepAlarm, PromiseAlarm, StaleAlarm, LapseAlarm, PassAlarm},
 		Pending:   {PlanAlarm, StepAlarm, AnswerAlarm, WakeAlarm, PassAlarm},
 		Resolved:  {CloseAlarm},
 		Closed:    nil,
@@ -169,6 +169,9 @@ func holds(t rapid.TB, tk Ticket) {
 	}
 	if tk.Status != New && len(tk.Offers) > 0 {
 		fail("offers of a ticket that does not wait")
+	}
+	if (tk.Promise != nil && !tk.Promise.Slipped) != seen[PromiseAlarm] {
+		fail("a promise and its alarm differ")
 	}
 	if (tk.Pass != nil) != seen[PassAlarm] {
 		fail("a pass and its alarm differ")

@@ -22,7 +22,7 @@ type Command struct {
 	Channel  string    `json:"channel,omitempty"` // where the command came in
 	Text     string    `json:"text,omitempty"`
 	To       Party     `json:"to,omitzero"`
-	Until    time.Time `json:"until,omitzero"`
+	Until    time.Time `json:"until,omitzero"` // a snooze's end; for a take what the actor promises, or zero
 	Number   int       `json:"number,omitempty"`
 	Priority Priority  `json:"priority,omitempty"`
 	Plan     *Plan     `json:"plan,omitempty"`
@@ -169,6 +169,11 @@ func notForged(t Ticket, c Command, _ time.Time) bool {
 	return t.Priority != P1 || c.Channel != "sms" || c.Confirmed
 }
 
+// promises tells whether a take says by when, and it is not so already.
+func promises(t Ticket, c Command, now time.Time) bool {
+	return c.Until.After(now) && !c.Until.Equal(t.ExpectedAt())
+}
+
 func within30Days(t Ticket, _ Command, now time.Time) bool { return now.Sub(t.ClosedAt) <= reopenFor }
 
 func isOffered(t Ticket, c Command, _ time.Time) bool { return t.offered(c.Actor.ID) }
@@ -176,7 +181,7 @@ func isOffered(t Ticket, c Command, _ time.Time) bool { return t.offered(c.Actor
 // rules is the specification: every verb in every state. docs/lifecycle.md is
 // printed from it.
 var rules = []rule{
-	row(Take, workers, do(Taken), say("take_again"), say("owned"), do(Passed), say("take_again"), past),
+	row(Take, workers, do(Taken), do(Promised).when("with another time", promises, "take_again"), say("owned"), do(Passed), say("take_again"), past),
 	row(Drop, workers, do(Declined).when("offered to me", isOffered, "decline_ok"), do(Released), say("release_not_yours"), do(PassRefused), do(Released),
 		over(say("done_already"), say("done_already"), say("take_withdrawn"))),
 	row(Decline, workers, do(Declined).when("offered to me", isOffered, "decline_ok"), say("take_again"), say("owned"), do(PassRefused), say("take_again"), past),
@@ -363,9 +368,12 @@ func (t Ticket) refuse(verb Verb, m Message, now time.Time) *Refusal {
 func (t Ticket) event(kind Kind, c Command, now time.Time) Event {
 	e := Event{At: now, Kind: kind, Actor: c.Actor, Cause: c.ID, Quiet: c.Quiet, Channel: c.Channel, Text: c.Text}
 	switch kind {
-	case Taken:
+	case Taken, Passed, Promised:
 		if c.Verb == Done {
 			e.Text = ""
+		}
+		if c.Verb == Take && c.Until.After(now) {
+			e.Until = c.Until
 		}
 	case Shut:
 		if c.Verb != Withdraw {
@@ -427,7 +435,7 @@ var byItself = []struct {
 	alarm AlarmKind
 	kind  Kind
 }{
-	{PassAlarm, PassRefused}, {LapseAlarm, Lapsed}, {StaleAlarm, WentStale}, {AnswerAlarm, Unanswered}, {WakeAlarm, Woken}, {CloseAlarm, Shut},
+	{PassAlarm, PassRefused}, {LapseAlarm, Lapsed}, {PromiseAlarm, Slipped}, {StaleAlarm, WentStale}, {AnswerAlarm, Unanswered}, {WakeAlarm, Woken}, {CloseAlarm, Shut},
 }
 
 func (t Ticket) overdue(now time.Time) (Event, bool) {

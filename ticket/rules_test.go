@@ -77,6 +77,10 @@ func grid() []line {
 	owned := no("owned")
 	return []line{
 		{by(bob, Take), [5]outcome{bobTook, no("take_again"), owned, passed, no("take_again")}, closedAlready},
+		{by(bob, Take, promising(minutes(30))), [5]outcome{
+			bobTook, ok(Assigned, did(Promised), "im bob promise_ok", "sms ann req_claimed"), owned, passed, no("take_again"),
+		}, closedAlready},
+		{by(bob, Take, promising(minutes(2))), [5]outcome{bobTook, no("take_again"), owned, passed, no("take_again")}, closedAlready},
 		{by(bob, Drop), [5]outcome{
 			ok(New, did(Declined), "im bob decline_ok"), released, no("release_not_yours"),
 			ok(Assigned, did(PassRefused), "im bob decline_ok", "im eve pass_refused"), released,
@@ -315,6 +319,18 @@ func TestVariants(t *testing.T) {
 		s := in(t, isMine).do(by(bob, Pass), minutes(5)).do(by(bob, Drop), minutes(6))
 		if s.Pass != nil || !s.offered("dan") || s.offered("bob") {
 			t.Errorf("pass %v, offers %+v", s.Pass, s.Offers)
+		}
+	})
+	t.Run("cancelled while the next step was asked for: one notice, which is the answer", func(t *testing.T) {
+		s := in(t, isNew).do(by(bob, Up), minutes(3))
+		before := s.Ticket
+		events, err := s.try(by(meg, Cancel), minutes(3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		toBob := slices.DeleteFunc(Notices(before, s.Ticket, events[0]), func(n Notice) bool { return n.To.ID != bob.ID })
+		if len(toBob) != 1 || toBob[0].Message != "take_withdrawn" || toBob[0].Answers != by(bob, Up).ID {
+			t.Errorf("%+v", toBob)
 		}
 	})
 	t.Run("closed for more than 30 days", func(t *testing.T) {

@@ -54,12 +54,22 @@ type Position struct {
 	PendingSince time.Time `json:"pending_since,omitzero"`
 	Until        time.Time `json:"until,omitzero"` // a snooze's end
 	Pass         *Handover `json:"pass,omitempty"`
+	Promise      *Promise  `json:"promise,omitempty"` // the holder's, of news or the end
 }
 
 // Handover is a colleague who was asked to take a held ticket.
 type Handover struct {
 	To    Party     `json:"to"`
 	Until time.Time `json:"until"`
+}
+
+// Promise is when the holder said that the requester would hear, or be helped. News
+// to the requester and a pause end it. The lease runs besides: whoever promises much
+// and is never heard of again must not keep the ticket.
+type Promise struct {
+	By time.Time `json:"by"`
+	// Slipped says that By passed without either, and that the requester was told.
+	Slipped bool `json:"slipped,omitempty"`
 }
 
 // Queue is the search for a holder: who was asked and who was called.
@@ -222,6 +232,7 @@ const (
 	Offered       Kind = "offered"
 	Declined      Kind = "declined"
 	Taken         Kind = "taken"
+	Promised      Kind = "promised"
 	Released      Kind = "released"
 	Solved        Kind = "resolved"
 	Shut          Kind = "closed"
@@ -243,6 +254,7 @@ const (
 	Snoozed       Kind = "snoozed"
 	Woken         Kind = "woken"
 	WentStale     Kind = "went stale"
+	Slipped       Kind = "slipped"
 	Kept          Kind = "kept"
 	Lapsed        Kind = "lapsed"
 	Unanswered    Kind = "unanswered"
@@ -268,6 +280,14 @@ func (t Ticket) DueAt() time.Time {
 		return t.ResolveBy
 	}
 	return time.Time{}
+}
+
+// ExpectedAt is when the holder promised news or the end; zero without a promise.
+func (t Ticket) ExpectedAt() time.Time {
+	if t.Promise == nil {
+		return time.Time{}
+	}
+	return t.Promise.By
 }
 
 // WaitingFor says in one word who must move: "agent", "holder", "requester",

@@ -241,6 +241,54 @@ func TestLease(t *testing.T) {
 	})
 }
 
+// The requester hears what the holder promises, each later time, and once that it
+// slipped; the lease runs besides.
+func TestPromise(t *testing.T) {
+	t.Parallel()
+	take := func(after time.Duration) Command { return by(bob, Take, promising(at(after))) }
+	const m = time.Minute
+	for name, tt := range map[string]struct {
+		do       func(s *sim)
+		until    time.Duration
+		want     []string // about the promise
+		expected time.Time
+	}{
+		"solved in time": {func(s *sim) { s.say(15*m, by(bob, Done)) }, 3 * time.Hour, nil, time.Time{}},
+		"news in time":   {func(s *sim) { s.say(15*m, by(bob, Tell)) }, 2*time.Hour + 15*m, []string{"2h15m0s im bob stale"}, time.Time{}},
+		"a question":     {func(s *sim) { s.say(15*m, by(bob, Ask)) }, 3 * time.Hour, nil, time.Time{}},
+		"the same time":  {func(s *sim) { _ = s.until(at(5 * m)).apply(take(20 * m)) }, 10 * m, nil, at(20 * m)},
+		"moved later":    {func(s *sim) { s.say(15*m, take(40*m)) }, 40*m - 1, []string{"15m0s im bob promise_ok", "15m0s sms ann req_slower"}, at(40 * m)},
+		"moved twice":    {func(s *sim) { s.say(5*m, take(30*m)).say(6*m, take(40*m)) }, 30 * m, []string{"5m0s im bob promise_ok", "5m0s sms ann req_slower", "6m0s im bob promise_ok", "6m0s sms ann req_slower"}, at(40 * m)},
+		"moved earlier":  {func(s *sim) { s.say(5*m, take(10*m)) }, 10*m - 1, []string{"5m0s im bob promise_ok"}, at(10 * m)},
+		"longer than the lease": {func(s *sim) { s.say(5*m, take(3*time.Hour)).say(126*m, by(bob, Keep)) }, 3 * time.Hour,
+			[]string{"5m0s im bob promise_ok", "5m0s sms ann req_slower", "2h5m0s im bob stale", "3h0m0s im bob stale", "3h0m0s sms ann req_slipped"}, at(3 * time.Hour)},
+		"slips while the holder is asked": {func(s *sim) { s.say(5*m, take(130*m)) }, 130 * m,
+			[]string{"5m0s im bob promise_ok", "5m0s sms ann req_slower", "2h5m0s im bob stale", "2h10m0s sms ann req_slipped"}, at(130 * m)},
+		"longer than the lease, never heard of again": {func(s *sim) { s.say(5*m, take(9*time.Hour)) }, 3 * time.Hour,
+			[]string{"5m0s im bob promise_ok", "5m0s sms ann req_slower", "2h5m0s im bob stale", "2h35m0s im bob lease_over", "2h35m0s sms ann req_released"}, time.Time{}},
+		"a note keeps none": {func(s *sim) { s.say(15*m, by(bob, Note)) }, 20 * m, []string{"20m0s im bob stale", "20m0s sms ann req_slipped"}, at(20 * m)},
+		"slipped, told once": {func(s *sim) { s.say(21*m, by(bob, Keep)) }, 2*time.Hour + 30*m,
+			[]string{"20m0s im bob stale", "20m0s sms ann req_slipped", "2h21m0s im bob stale"}, at(20 * m)},
+		"slipped and moved": {func(s *sim) { s.say(21*m, take(40*m)) }, 40 * m,
+			[]string{"20m0s im bob stale", "20m0s sms ann req_slipped", "21m0s im bob promise_ok", "21m0s sms ann req_slower", "40m0s im bob stale", "40m0s sms ann req_slipped"}, at(40 * m)},
+		"lapsed":           {func(*sim) {}, 50 * m, []string{"20m0s im bob stale", "20m0s sms ann req_slipped", "50m0s im bob lease_over", "50m0s sms ann req_released"}, time.Time{}},
+		"priority changed": {func(s *sim) { s.say(5*m, by(meg, Reprioritise)) }, 20 * m, []string{"20m0s im bob stale", "20m0s sms ann req_slipped"}, at(20 * m)},
+		"passed on":        {func(s *sim) { s.say(5*m, by(bob, Pass, to(eve))).say(6*m, by(eve, Take, promising(at(30*m)))) }, 30*m - 1, nil, at(30 * m)},
+		"release undone":   {func(s *sim) { s.say(5*m, by(bob, Drop)).say(6*m, by(bob, TakeBack)) }, 20*m - 1, []string{"5m0s sms ann req_released"}, at(20 * m)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := simulate(t, desk(), opening()).say(0, take(20*m))
+			tt.do(s)
+			s.until(at(tt.until))
+			same(t, tt.want, s.lines("stale", "promise_ok", "req_slower", "req_slipped", "lease_over", "req_released"))
+			if got := s.ExpectedAt(); !got.Equal(tt.expected) {
+				t.Errorf("expected by %v, want %v", got, tt.expected)
+			}
+		})
+	}
+}
+
 func TestPending(t *testing.T) {
 	t.Parallel()
 	asked := func(t *testing.T) *sim {

@@ -61,6 +61,9 @@ func (v viewer) steps(s desk.Story) []step {
 		return []step{received, {"Taken", "", "now", nil}, solved}
 	case ticket.Assigned:
 		taken.State = "now"
+		if solved.At = v.at(t.ExpectedAt(), s.At); solved.At != nil {
+			solved.Words = "Expected by"
+		}
 		return []step{received, taken, solved}
 	case ticket.Pending:
 		pause := step{"Question", "waits for your answer", "now", v.at(t.PendingSince, s.At)}

@@ -60,7 +60,7 @@ type noticeView struct {
 
 // alarmWords say what happens by itself; alarms that nobody waits for are missing.
 var alarmWords = map[ticket.AlarmKind]string{
-	ticket.WaveAlarm: "Ask the next", ticket.StepAlarm: "Call", ticket.RepeatAlarm: "Call again", ticket.StaleAlarm: "Ask for news",
+	ticket.WaveAlarm: "Ask the next", ticket.StepAlarm: "Call", ticket.RepeatAlarm: "Call again", ticket.PromiseAlarm: "Expected", ticket.StaleAlarm: "Ask for news",
 	ticket.LapseAlarm: "Back in line", ticket.AnswerAlarm: "Remind", ticket.WakeAlarm: "Is back", ticket.PassAlarm: "Offer ends", ticket.CloseAlarm: "Closes",
 }
 
@@ -76,7 +76,7 @@ func (v viewer) ticket(s desk.Story, requester roster.Person, verbs []button) ti
 	for _, at := range []struct {
 		what string
 		at   time.Time
-	}{{"Came in", t.CreatedAt}, {"Taken", t.ClaimedAt}, {"Solved", t.ResolvedAt}, {"Take by", zeroIf(t.Status != ticket.New, t.RespondBy)}, {"Solve by", zeroIf(!t.Status.Open(), t.ResolveBy)}} {
+	}{{"Came in", t.CreatedAt}, {"Taken", t.ClaimedAt}, {"Solved", t.ResolvedAt}, {"Expected by", t.ExpectedAt()}, {"Take by", zeroIf(t.Status != ticket.New, t.RespondBy)}, {"Solve by", zeroIf(!t.Status.Open(), t.ResolveBy)}} {
 		if m := v.at(at.at, now); m != nil {
 			out.Times = append(out.Times, timed{at.what, m})
 		}
@@ -157,7 +157,7 @@ var spoken = map[ticket.Kind]string{
 
 // shared are the events that a requester may know of.
 var shared = map[ticket.Kind]bool{
-	ticket.Opened: true, ticket.Taken: true, ticket.Released: true, ticket.Lapsed: true, ticket.Solved: true, ticket.Shut: true,
+	ticket.Opened: true, ticket.Taken: true, ticket.Promised: true, ticket.Slipped: true, ticket.Released: true, ticket.Lapsed: true, ticket.Solved: true, ticket.Shut: true,
 	ticket.Asked: true, ticket.Told: true, ticket.Written: true, ticket.Answered: true, ticket.Withdrawn: true, ticket.Reopened: true,
 	ticket.Passed: true, ticket.TakenOver: true, ticket.AssignedTo: true, ticket.Undone: true, ticket.Reprioritised: true, ticket.MergedInto: true,
 }
@@ -192,6 +192,9 @@ func (v viewer) entry(e ticket.Event, t ticket.Ticket, now time.Time, requester 
 		}
 	}
 	line.Words = decided(desk.DecisionView{Event: e.Kind, Name: line.Who, To: to})
+	if (e.Kind == ticket.Taken || e.Kind == ticket.Passed || e.Kind == ticket.Promised) && !e.Until.IsZero() {
+		line.Words += ": expected by " + v.when(e.Until, now).Text
+	}
 	if e.Kind == ticket.Reprioritised {
 		line.Words += " to " + priorityWords[e.Priority]
 	}

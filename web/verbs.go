@@ -77,7 +77,10 @@ func allowed(list []verb, t ticket.Ticket, who roster.Person, now time.Time) []v
 			continue // the same as taking it
 		}
 		c := ticket.Command{ID: "?", Verb: v.Verb, Actor: ticket.Party{ID: who.ID, Name: who.Name}, Works: who.Works(), Manages: who.Is(roster.Manager) || who.Is(roster.Admin),
-			Channel: "web", Text: "?", Confirmed: true, To: ticket.Party{ID: "?"}, Until: now.Add(time.Hour), Number: t.Number + 1, Priority: t.Priority, Plan: &t.Plan}
+			Channel: "web", Text: "?", Confirmed: true, To: ticket.Party{ID: "?"}, Number: t.Number + 1, Priority: t.Priority, Plan: &t.Plan}
+		if v.Field == "until" {
+			c.Until = now.Add(time.Hour)
+		}
 		if _, events, err := ticket.Apply(t, c, now); err == nil && len(events) > 0 {
 			out = append(out, v)
 		}

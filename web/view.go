@@ -83,6 +83,7 @@ type working struct {
 	Subject       string
 	Holder        string
 	Since, Until  *moment
+	Expected      *moment
 	Question      bool
 	PassedTo      string
 }
@@ -265,6 +266,7 @@ func (v viewer) working(t ticket.Ticket, now time.Time) working {
 		w.Question = t.WaitingFor() == "requester"
 		w.Until = v.at(t.Until, now)
 	}
+	w.Expected = v.at(t.ExpectedAt(), now)
 	if t.Pass != nil {
 		w.PassedTo = t.Pass.To.Name
 	}

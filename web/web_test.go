@@ -261,6 +261,8 @@ func fullBoard() desk.Board {
 	snoozed.Status, snoozed.Waits, snoozed.Until = ticket.Pending, "time", now.Add(5*time.Hour)
 	passed := held(137, ticket.P1, "Door badge reader is dead", bob, 3)
 	passed.Pass = &ticket.Handover{To: eve, Until: now.Add(7 * time.Minute)}
+	promised := held(134, ticket.P2, "Laptop does not start", bob, 50)
+	promised.Promise = &ticket.Promise{By: now.Add(20 * time.Minute)}
 	line := func(n, minutes int, actor string, kind ticket.Kind) desk.RecentEvent {
 		return desk.RecentEvent{Number: n, Line: desk.Line{At: ago(minutes), Actor: actor, Event: string(kind), Text: "private text"}}
 	}
@@ -268,7 +270,7 @@ func fullBoard() desk.Board {
 		At: now,
 		Waiting: []ticket.Ticket{waitingTicket(142, ticket.P1, "Printer on floor 3 is jammed", 4, now.Add(11*time.Minute), bob, eve), called, lost, nobody,
 			waitingTicket(144, ticket.P3, "Guest Wi-Fi password", 0, time.Time{})},
-		Working: []ticket.Ticket{passed, asked, snoozed, held(134, ticket.P2, "Laptop does not start", bob, 50)},
+		Working: []ticket.Ticket{passed, asked, snoozed, promised},
 		Agents: []desk.AgentView{
 			{ID: "bob", Name: "Bob Ray", Presence: "available", Via: "im", OnDuty: true, Since: ago(200), Holding: []int{137, 134}},
 			{ID: "eve", Name: "Eve Lund", Presence: "away", Via: "im", OnDuty: true, Reason: "lunch", Since: ago(15)},

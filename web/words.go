@@ -20,6 +20,8 @@ var deeds = map[ticket.Kind]string{
 	ticket.Opened:        "came in",
 	ticket.Declined:      "%s declined",
 	ticket.Taken:         "%s took it",
+	ticket.Promised:      "%s promised a time",
+	ticket.Slipped:       "late: the promised time passed",
 	ticket.Released:      "%s gave it back",
 	ticket.Solved:        "%s solved it",
 	ticket.Shut:          "closed",
