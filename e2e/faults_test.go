@@ -27,7 +27,8 @@ import (
 // severity is how long parts are away, how often the whole desk is killed and how
 // often each role, and the time from one ticket to the next: a tenth of it in an
 // ordinary test run, at half the traffic because other desks are tested beside it, all
-// of it with DESKBELL_SOAK set. A step may be ten times as late there.
+// of it with DESKBELL_SOAK set. In an ordinary run a step may
+// be ten times as late.
 type severity struct {
 	away          time.Duration
 	kills, rounds int
