@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"strconv"
@@ -115,7 +116,7 @@ func localServices(frontendPort int) (map[string]config.Service, map[primitives.
 	for _, name := range names {
 		port := frontendPort
 		if name != primitives.FrontendService {
-			listener, err := net.Listen("tcp", net.JoinHostPort(localhost, "0"))
+			listener, err := listenLow()
 			if err != nil {
 				return nil, nil, fmt.Errorf("find a free port: %w", err)
 			}
@@ -126,6 +127,18 @@ func localServices(frontendPort int) (map[string]config.Service, map[primitives.
 		hosts[name] = static.SingleLocalHost(net.JoinHostPort(localhost, strconv.Itoa(port)))
 	}
 	return services, hosts, nil
+}
+
+// listenLow listens below the range that systems use for outgoing connections (from 32768
+// on Linux), so that none of these takes the port between the choice and the server's start.
+func listenLow() (listener net.Listener, err error) {
+	for range 100 {
+		listener, err = net.Listen("tcp", net.JoinHostPort(localhost, strconv.Itoa(20000+rand.IntN(12768))))
+		if err == nil {
+			return listener, nil
+		}
+	}
+	return nil, err
 }
 
 func newUI(frontendPort, port int) *server.Server {
