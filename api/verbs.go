@@ -54,6 +54,15 @@ var verbs = []verb{
 	{"cancel-escalation", ticket.Hush, nil, "Stop calling people"},
 }
 
+// Verbs returns the names of the verbs, as routes spell them.
+func Verbs() []string {
+	var names []string
+	for _, v := range verbs {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
 type actInput struct {
 	Number  int    `path:"n" minimum:"1" maximum:"2147483647" doc:"The ticket's number." example:"142"`
 	Key     string `header:"Idempotency-Key" maxLength:"200" doc:"The same key with the same content is the same request, however often it is sent; its answer is kept."`

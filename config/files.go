@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -33,7 +34,8 @@ func Policy(path string) (policy.Policy, error) {
 	return p, nil
 }
 
-// People reads and validates a people file, YAML or JSON. In YAML every value is
+// People reads and validates a people file: YAML, JSON, or CSV by its name, which
+// has people alone. In YAML every value is
 // text, quoted or not: an unquoted +4930123456 keeps its plus. The error has one
 // line for every entry that is wrong and says what to do about it.
 func People(path string) (roster.File, error) {
@@ -41,7 +43,11 @@ func People(path string) (roster.File, error) {
 	if err != nil {
 		return roster.File{}, err
 	}
-	file, err := parsePeople(data)
+	parse := parsePeople
+	if strings.EqualFold(filepath.Ext(path), ".csv") {
+		parse = csvPeople
+	}
+	file, err := parse(data)
 	if err != nil {
 		return roster.File{}, fmt.Errorf("%s: %w", path, err)
 	}

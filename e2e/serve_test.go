@@ -230,7 +230,7 @@ func (s *servers) desk(t *testing.T, env []string, address string) *Desk {
 			t.FailNow()
 		}
 	}
-	d.Token = strings.TrimSpace(s.mustRun(env, "token", "meg", "--admin"))
+	d.Token = strings.TrimSpace(s.mustRun(env, "token", "meg", "--scope", "admin"))
 	return d
 }
 

@@ -73,25 +73,42 @@ func (f File) Validate() error {
 
 func (p Person) problems() []string {
 	var out []string
+	for _, m := range p.mistakes() {
+		out = append(out, m.what)
+	}
+	return out
+}
+
+// Problem returns the first field of a person that is wrong, and what to write
+// there; both are empty when it is right.
+func (p Person) Problem() (field, problem string) {
+	if list := p.mistakes(); len(list) > 0 {
+		return list[0].field, list[0].what
+	}
+	return "", ""
+}
+
+func (p Person) mistakes() []mistake {
+	var out []mistake
 	// An optional value is checked when it is there.
-	check := func(ok bool, format string, args ...any) {
+	check := func(field string, ok bool, format string, args ...any) {
 		if !ok {
-			out = append(out, fmt.Sprintf(format, args...))
+			out = append(out, mistake{field, fmt.Sprintf(format, args...)})
 		}
 	}
-	check(idPattern.MatchString(p.ID), "id %q: use lower-case letters, digits and hyphens", p.ID)
-	check(strings.TrimSpace(p.Name) != "", "name is missing: say what people call them")
-	check(len(p.Roles) > 0, "role is missing: use %s", rolesInWords)
+	check("id", idPattern.MatchString(p.ID), "id %q: use lower-case letters, digits and hyphens", p.ID)
+	check("name", strings.TrimSpace(p.Name) != "", "name is missing: say what people call them")
+	check("role", len(p.Roles) > 0, "role is missing: use %s", rolesInWords)
 	for _, role := range p.Roles {
-		check(slices.Contains(allRoles(), role), "role %q: use %s", role, rolesInWords)
+		check("role", slices.Contains(allRoles(), role), "role %q: use %s", role, rolesInWords)
 	}
-	check(p.Phone == "" || phonePattern.MatchString(p.Phone),
+	check("phone", p.Phone == "" || phonePattern.MatchString(p.Phone),
 		"phone %q: write it as + and the country code, digits only, such as +4930123456", p.Phone)
-	check(p.JID == "" || IsBareJID(p.JID),
+	check("jid", p.JID == "" || IsBareJID(p.JID),
 		"jid %q: write it in lower case without a resource, such as ann@example.org", p.JID)
-	check(p.Language == "" || languagePattern.MatchString(p.Language), "language %q: use a code such as en or de", p.Language)
-	check(slices.Contains([]string{"", ViaSMS, ViaIM, "none"}, p.Prefers), "prefers %q: use sms, im or none", p.Prefers)
-	check(p.PIN == "" || pinPattern.MatchString(p.PIN), "pin: use 4 to 8 digits")
+	check("language", p.Language == "" || languagePattern.MatchString(p.Language), "language %q: use a code such as en or de", p.Language)
+	check("prefers", slices.Contains([]string{"", ViaSMS, ViaIM, "none"}, p.Prefers), "prefers %q: use sms, im or none", p.Prefers)
+	check("pin", p.PIN == "" || pinPattern.MatchString(p.PIN), "pin: use 4 to 8 digits")
 	return out
 }
 

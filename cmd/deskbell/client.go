@@ -13,11 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"deskbell/api"
 	"deskbell/clock"
 	"deskbell/config"
 	"deskbell/desk"
@@ -63,22 +64,31 @@ func development() (ready, error) {
 	return r, json.Unmarshal(data, &r)
 }
 
-// call makes a request and decodes the answer into out.
-func (r *remote) call(ctx context.Context, method, path string, in, out any) error {
+// refusal is an answer of the API other than success.
+type refusal struct {
+	Status int // of HTTP
+	Text   string
+}
+
+func (r *refusal) Error() string { return r.Text }
+
+// fetch makes a request and returns the body of the answer. What the API refuses
+// is a *refusal.
+func (r *remote) fetch(ctx context.Context, method, path string, in any) ([]byte, error) {
 	if err := r.resolve(); err != nil {
-		return err
+		return nil, err
 	}
 	var body io.Reader
 	if in != nil {
 		data, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(data)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, r.URL+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+r.Token)
 	if in != nil {
@@ -87,26 +97,35 @@ func (r *remote) call(ctx context.Context, method, path string, in, out any) err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("the API does not answer: %w", err)
+		return nil, fmt.Errorf("the API does not answer: %w", err)
 	}
 	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("the API's answer broke off: %w", err)
 	}
 	if response.StatusCode >= 300 {
 		var problem struct{ Title, Detail string }
 		if json.Unmarshal(data, &problem) == nil && problem.Title != "" {
-			return fmt.Errorf("%s: %s", problem.Title, problem.Detail)
+			return nil, &refusal{response.StatusCode, problem.Title + ": " + problem.Detail}
 		}
-		return fmt.Errorf("the API answered %s", response.Status)
+		return nil, &refusal{response.StatusCode, "the API answered " + response.Status}
 	}
-	if len(data) == 0 {
-		return nil
+	return data, nil
+}
+
+// call makes a request and decodes the answer into out, or prints it with --json.
+func (r *remote) call(ctx context.Context, method, path string, in, out any) error {
+	data, err := r.fetch(ctx, method, path, in)
+	if err != nil || len(data) == 0 {
+		return err
 	}
 	if r.JSON {
 		_, err := os.Stdout.Write(append(bytes.TrimSpace(data), '\n'))
 		return err
+	}
+	if out == nil {
+		return nil
 	}
 	return json.Unmarshal(data, out)
 }
@@ -130,6 +149,11 @@ func (t ticketView) assignee() string {
 	return *t.Assignee
 }
 
+// line is the ticket in one line.
+func (t ticketView) line() string {
+	return fmt.Sprintf("#%d %s  (%s, %s, %s)", t.Number, visible(t.Subject), t.Priority, t.Status, t.assignee())
+}
+
 type submitCmd struct {
 	remote    `embed:""`
 	Subject   string `arg:"" help:"What it is about, in a few words."`
@@ -148,39 +172,73 @@ func (c submitCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-type listCmd struct {
-	remote   `embed:""`
-	Status   string `help:"Only tickets in this state."`
-	Assignee string `help:"Only this person's."`
+type ticketsCmd struct {
+	remote    `embed:""`
+	Words     []string  `arg:"" optional:"" help:"Words of the subject or body; -- -word for those without it."`
+	Status    []string  `enum:"new,assigned,pending,resolved,closed,cancelled" help:"Only in these states, separated by commas."`
+	Priority  []string  `enum:"P1,P2,P3,P4" help:"Only of these priorities, separated by commas."`
+	Group     string    `help:"Only of this group."`
+	Assignee  string    `help:"Only this person's."`
+	Requester string    `help:"Only what this person asked for."`
+	Since     time.Time `placeholder:"2026-01-05T08:00:00+01:00" help:"Only what was submitted then or later."`
+	Before    time.Time `placeholder:"2026-01-05T08:00:00+01:00" help:"Only what was submitted before."`
+	Limit     int       `default:"50" help:"At most so many, up to 200."`
+	Cursor    string    `help:"Go on where the page before ended."`
 }
 
-func (c listCmd) Run(ctx context.Context) error {
-	query := url.Values{}
-	for name, value := range map[string]string{"status": c.Status, "assignee": c.Assignee} {
+func (c ticketsCmd) path() string {
+	query := url.Values{"limit": {strconv.Itoa(c.Limit)}}
+	for name, value := range map[string]string{"q": strings.Join(c.Words, " "), "status": strings.Join(c.Status, ","), "priority": strings.Join(c.Priority, ","),
+		"group": c.Group, "assignee": c.Assignee, "requester": c.Requester, "since": moment(c.Since), "before": moment(c.Before), "cursor": c.Cursor} {
 		if value != "" {
 			query.Set(name, value)
 		}
 	}
-	var page struct {
-		Tickets []ticketView `json:"tickets"`
-	}
-	if err := c.call(ctx, "GET", "/v1/tickets?"+query.Encode(), nil, &page); err != nil || c.JSON {
-		return err
-	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "NUMBER\tPRIORITY\tSTATUS\tASSIGNEE\tAGE\tSUBJECT")
-	for _, t := range page.Tickets {
-		fmt.Fprintf(w, "#%d\t%s\t%s\t%s\t%s\t%s\n", t.Number, t.Priority, t.Status, t.assignee(), time.Since(t.CreatedAt).Round(time.Second), visible(t.Subject))
-	}
-	return w.Flush()
+	return "/v1/tickets?" + query.Encode()
 }
 
-type showCmd struct {
+func moment(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.Format(time.RFC3339)
+}
+
+func (c ticketsCmd) Run(ctx context.Context) error {
+	var page ticketPage
+	if err := c.call(ctx, "GET", c.path(), nil, &page); err != nil || c.JSON {
+		return err
+	}
+	if err := page.table(time.Now()).write(os.Stdout, colours(os.Stdout)); err != nil {
+		return err
+	}
+	if page.Next != nil {
+		fmt.Fprintf(os.Stderr, "There are more: --cursor %s\n", *page.Next)
+	}
+	return nil
+}
+
+// ticketPage is a page of tickets as the API lists them.
+type ticketPage struct {
+	Tickets []ticketView `json:"tickets"`
+	Next    *string      `json:"next"`
+}
+
+func (p ticketPage) table(now time.Time) table {
+	t := table{{{"NUMBER", heading}, {"PRIORITY", heading}, {"STATUS", heading}, {"ASSIGNEE", heading}, {"AGE", heading}, {"SUBJECT", heading}}}
+	for _, k := range p.Tickets {
+		t = append(t, []cell{{"#" + strconv.Itoa(k.Number), ""}, {k.Priority, paints[k.Priority]}, {k.Status, paints[k.Status]},
+			{k.assignee(), ""}, {age(now.Sub(k.CreatedAt)), ""}, {k.Subject, ""}})
+	}
+	return t
+}
+
+type ticketCmd struct {
 	remote `embed:""`
 	Number int `arg:"" help:"The ticket's number."`
 }
 
-func (c showCmd) Run(ctx context.Context) error {
+func (c ticketCmd) Run(ctx context.Context) error {
 	path := "/v1/tickets/" + strconv.Itoa(c.Number)
 	var t ticketView
 	if err := c.call(ctx, "GET", path, nil, &t); err != nil || c.JSON {
@@ -190,25 +248,42 @@ func (c showCmd) Run(ctx context.Context) error {
 	if err := c.call(ctx, "GET", path+"/timeline", nil, &story); err != nil {
 		return err
 	}
-	fmt.Printf("#%d %s  (%s, %s, %s)\n", t.Number, visible(t.Subject), t.Priority, t.Status, t.assignee())
+	fmt.Println(t.line())
 	if t.Body != "" {
-		fmt.Println(visible(t.Body))
+		fmt.Println(visibleLines(t.Body))
 	}
+	lines := table{}
 	for _, l := range story {
-		fmt.Printf("  %s  %-12s %-10s %s %s\n", l.At.Local().Format("15:04:05"), l.Event, l.Actor, visible(l.Text), visible(l.Detail))
+		lines = append(lines, []cell{{"  " + l.At.Local().Format("2006-01-02 15:04:05"), paints["closed"]}, {l.Event, heading}, {l.Actor, ""}, {strings.TrimSpace(l.Text + " " + l.Detail), ""}})
 	}
-	return nil
+	return lines.write(os.Stdout, colours(os.Stdout))
 }
 
-// visible keeps other people's text from steering the terminal.
-func visible(s string) string {
-	out := []rune(s)
-	for i, r := range out {
-		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 {
-			out[i] = '\ufffd'
+// actCmd is every verb of the API: what one does not take, the API says.
+type actCmd struct {
+	remote   `embed:""`
+	Verb     string    `arg:"" enum:"${verbs}" help:"${enum}."`
+	Number   int       `arg:"" help:"The ticket's number."`
+	Text     []string  `arg:"" optional:"" help:"What to say with it."`
+	To       string    `help:"For pass and assign a person's id, for merge a ticket's number."`
+	Until    time.Time `placeholder:"2026-01-05T08:00:00+01:00" help:"For snooze."`
+	Priority string    `help:"For reprioritise: P1 to P4."`
+	As       string    `placeholder:"PERSON" help:"Act as this person; for tokens with the scope admin."`
+}
+
+func (c actCmd) Run(ctx context.Context) error {
+	body := map[string]string{}
+	for name, value := range map[string]string{"text": strings.Join(c.Text, " "), "to": c.To, "until": moment(c.Until), "priority": c.Priority, "as": c.As} {
+		if value != "" {
+			body[name] = value
 		}
 	}
-	return string(out)
+	var t ticketView
+	if err := c.call(ctx, "POST", fmt.Sprintf("/v1/tickets/%d/%s", c.Number, c.Verb), body, &t); err != nil || c.JSON {
+		return err
+	}
+	fmt.Println(t.line())
+	return nil
 }
 
 // database opens the store that the environment names, or the development desk's.
@@ -269,7 +344,7 @@ func (c sayCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(visible(answer))
+	fmt.Println(visibleLines(answer))
 	return nil
 }
 
@@ -300,7 +375,7 @@ func awaitAnswer(ctx context.Context, s *store.Store, key string) (string, error
 }
 
 type peopleCmd struct {
-	Import string `help:"File of people and rota to import (YAML or JSON)." type:"existingfile"`
+	Import string `help:"File of people and rota to import (YAML or JSON; CSV for people alone)." type:"existingfile"`
 }
 
 func (c peopleCmd) Run(ctx context.Context, log *slog.Logger) error {
@@ -322,22 +397,31 @@ func (c peopleCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tNAME\tROLE\tPHONE\tJID")
+	t := table{{{"ID", heading}, {"NAME", heading}, {"ROLE", heading}, {"PHONE", heading}, {"JID", heading}}}
 	for _, p := range people {
-		fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%s\n", p.ID, visible(p.Name), p.Roles, p.Phone, p.JID)
+		t = append(t, []cell{{p.ID, ""}, {p.Name, ""}, {fmt.Sprint(p.Roles), ""}, {p.Phone, ""}, {p.JID, ""}})
 	}
-	return w.Flush()
+	return t.write(os.Stdout, colours(os.Stdout))
 }
 
 type tokenCmd struct {
-	Person string        `arg:"" help:"Id of the person whom the token speaks for."`
-	Admin  bool          `help:"May act for others."`
-	Name   string        `default:"command line" help:"What it is for."`
-	Life   time.Duration `help:"How long it is good; forever when not given."`
+	Make   tokenMakeCmd   `cmd:"" default:"withargs" help:"Make an API token for a person."`
+	List   tokenListCmd   `cmd:"" help:"Show your tokens, an administrator everybody's."`
+	Revoke tokenRevokeCmd `cmd:"" help:"End a token."`
 }
 
-func (c tokenCmd) Run(ctx context.Context, log *slog.Logger) error {
+// tokenMakeCmd works on the database: the first token has no token to ask with.
+type tokenMakeCmd struct {
+	Person  string    `arg:"" help:"Id of the person whom the token speaks for."`
+	Scope   []string  `enum:"${scopes}" help:"${enum}; several with commas. All that the person may when not given; admin only when named, and it may act for others."`
+	Name    string    `default:"command line" help:"What it is for."`
+	Expires time.Time `placeholder:"2026-01-05T08:00:00+01:00" help:"Until when it is good; for ever when not given."`
+}
+
+func (c tokenMakeCmd) Run(ctx context.Context, log *slog.Logger) error {
+	if !c.Expires.IsZero() && !c.Expires.After(time.Now()) {
+		return fmt.Errorf("--expires %s: that is past", moment(c.Expires))
+	}
 	s, err := database(ctx, log)
 	if err != nil {
 		return err
@@ -346,18 +430,59 @@ func (c tokenCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if _, err := s.Person(ctx, c.Person); err != nil {
 		return fmt.Errorf("person %q: %w", c.Person, err)
 	}
-	var scopes []string
-	if c.Admin {
-		scopes = append(scopes, "admin")
-	}
-	var expires time.Time
-	if c.Life > 0 {
-		expires = time.Now().Add(c.Life)
-	}
-	_, token, err := s.CreateToken(ctx, store.Token{Person: c.Person, Scopes: scopes, Name: c.Name, Expires: expires}, store.Audit{Channel: "cli"})
+	_, token, err := s.CreateToken(ctx, store.Token{Person: c.Person, Scopes: c.Scope, Name: c.Name, Expires: c.Expires}, store.Audit{Channel: "cli"})
 	if err != nil {
 		return err
 	}
 	fmt.Println(token)
 	return nil
+}
+
+type tokenListCmd struct {
+	remote `embed:""`
+	Person string `help:"Only this person's."`
+	Cursor string `help:"Go on where the page before ended."`
+}
+
+func (c tokenListCmd) Run(ctx context.Context) error {
+	query := url.Values{}
+	for name, value := range map[string]string{"person": c.Person, "cursor": c.Cursor} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	var page struct {
+		Tokens []api.Token `json:"tokens"`
+		Next   *string     `json:"next"`
+	}
+	if err := c.call(ctx, "GET", "/v1/tokens?"+query.Encode(), nil, &page); err != nil || c.JSON {
+		return err
+	}
+	day := func(at *time.Time) string {
+		if at == nil {
+			return "-"
+		}
+		return at.Local().Format("2006-01-02 15:04")
+	}
+	t := table{{{"ID", heading}, {"PERSON", heading}, {"SCOPES", heading}, {"EXPIRES", heading}, {"LAST USED", heading}, {"REVOKED", heading}, {"NAME", heading}}}
+	for _, k := range page.Tokens {
+		t = append(t, []cell{{strconv.FormatInt(k.ID, 10), ""}, {k.Person, ""}, {strings.Join(k.Scopes, ","), ""},
+			{day(k.Expires), ""}, {day(k.LastUsed), ""}, {day(k.RevokedAt), ""}, {k.Name, ""}})
+	}
+	if err := t.write(os.Stdout, colours(os.Stdout)); err != nil {
+		return err
+	}
+	if page.Next != nil {
+		fmt.Fprintf(os.Stderr, "There are more: --cursor %s\n", *page.Next)
+	}
+	return nil
+}
+
+type tokenRevokeCmd struct {
+	remote `embed:""`
+	ID     int64 `arg:"" help:"The token's id, as the list shows it."`
+}
+
+func (c tokenRevokeCmd) Run(ctx context.Context) error {
+	return c.call(ctx, "DELETE", fmt.Sprintf("/v1/tokens/%d", c.ID), nil, nil)
 }

@@ -9,11 +9,16 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // rotas and office hours need zones, on any machine
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
 	"github.com/lmittmann/tint"
+
+	"deskbell/api"
+	"deskbell/desk"
 )
 
 type cli struct {
@@ -27,21 +32,24 @@ type cli struct {
 	Healthy  healthyCmd  `cmd:"" help:"Ask the deskbell on this machine whether it is healthy; for containers."`
 	Smsc     smscCmd     `cmd:"" help:"Run the development SMSC with its page of phones by itself."`
 	Submit   submitCmd   `cmd:"" help:"Submit a ticket."`
-	List     listCmd     `cmd:"" help:"List tickets."`
-	Show     showCmd     `cmd:"" help:"Show a ticket and what happened to it."`
+	Tickets  ticketsCmd  `cmd:"" aliases:"list" help:"List tickets, or search them."`
+	Ticket   ticketCmd   `cmd:"" aliases:"show" help:"Show a ticket and what happened to it."`
+	Act      actCmd      `cmd:"" help:"Do something to a ticket: claim, resolve and every other verb of the API."`
+	Watch    watchCmd    `cmd:"" help:"Show the open tickets as they change, until Ctrl-C."`
 	Say      sayCmd      `cmd:"" help:"Say something as a person, as if it came by text message, and print the answer."`
 	People   peopleCmd   `cmd:"" help:"List people, or import a file of them."`
 	Rota     rotaCmd     `cmd:"" help:"Show who is on call, or have somebody stand in."`
 	Backtest backtestCmd `cmd:"" help:"Replay past tickets under another policy: messages, waits and missed targets beside the real ones."`
 	Rehearse rehearseCmd `cmd:"" help:"Show who would be asked and called, and when, if nobody took a ticket."`
 	Policy   policyCmd   `cmd:"" help:"Check a policy."`
-	Token    tokenCmd    `cmd:"" help:"Make an API token for a person."`
+	Token    tokenCmd    `cmd:"" help:"Make, list and end API tokens."`
 	Bench    struct {
 		Tickets benchCmd      `cmd:"" default:"withargs" help:"Whole lives of tickets over the real wires, beside a bare workflow."`
 		IM      benchIMCmd    `cmd:"" help:"The chat gateway beside a bare echo bot on the same server, without and with the commit of messages."`
 		SMS     benchSMSCmd   `cmd:"" help:"The SMPP session beside the bare codec, and messages in with their commit."`
 		Pages   benchPagesCmd `cmd:"" help:"The pages over a full read model, with many who watch."`
 	} `cmd:"" help:"Measure."`
+	Completion kongcompletion.Completion `cmd:"" help:"Print the shell's line that turns on completion: bash, zsh or fish."`
 }
 
 func main() {
@@ -55,8 +63,12 @@ func main() {
 
 func run() error {
 	var c cli
-	parsed := kong.Parse(&c, kong.Name("deskbell"), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Description("A helpdesk whose every ticket is a durable workflow, worked from a phone or a chat."))
+	parser := kong.Must(&c, kong.Name("deskbell"), kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Description("A helpdesk whose every ticket is a durable workflow, worked from a phone or a chat."),
+		kong.Vars{"verbs": strings.Join(api.Verbs(), ","), "scopes": strings.Join(desk.Scopes(), ",")})
+	kongcompletion.Register(parser) // answers a shell that completes, and ends
+	parsed, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	parsed.BindTo(ctx, (*context.Context)(nil))
