@@ -49,7 +49,7 @@ type cli struct {
 		SMS     benchSMSCmd   `cmd:"" help:"The SMPP session beside the bare codec, and messages in with their commit."`
 		Pages   benchPagesCmd `cmd:"" help:"The pages over a full read model, with many who watch."`
 	} `cmd:"" help:"Measure."`
-	Completion kongcompletion.Completion `cmd:"" help:"Print the shell's line that turns on completion: bash, zsh or fish."`
+	Completion kongcompletion.Completion `cmd:"" help:"Say how a shell comes to complete commands: bash, zsh or fish."`
 }
 
 func main() {

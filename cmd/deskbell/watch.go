@@ -27,6 +27,10 @@ const (
 
 // Run shows the open tickets until it is interrupted.
 func (c watchCmd) Run(ctx context.Context) error {
+	now := c.remote
+	if err := now.resolve(); err != nil {
+		return err
+	}
 	screen := terminal(os.Stdout) && !c.JSON
 	if screen {
 		fmt.Print("\x1b[?7l\x1b[2J") // long lines are cut
@@ -37,6 +41,7 @@ func (c watchCmd) Run(ctx context.Context) error {
 		fetch: func(ctx context.Context) ([]byte, error) {
 			ctx, cancel := context.WithTimeout(ctx, watchTimeout)
 			defer cancel()
+			list := list // a development desk that restarts may be elsewhere
 			return list.fetch(ctx, "GET", list.path(), nil)
 		}}
 	return b.watch(ctx)
