@@ -392,6 +392,7 @@ func TestFaults(t *testing.T) {
 					if err := errors.Join(server.Kill(), server.Restart(t.Context())); err != nil {
 						t.Fatal(err)
 					}
+					desk.answers()
 				}
 			}
 			victims := []func(){
