@@ -71,7 +71,7 @@ func (d *Desk) tidy() {
 	}
 	d.Advance(time.Minute) // the next story's offers are not bundled with this one's
 	for _, p := range d.away {
-		p.Phone().Reply("back")
+		p.Phone().Reply("back").ExpectOne("Welcome back", "Nothing is waiting")
 	}
 	d.Settle()
 }
@@ -116,6 +116,9 @@ func (d *Desk) Settle() {
 		return busy == ""
 	}) {
 		d.t.Fatalf("not quiet after %s: %s", settleLimit, busy)
+	}
+	if w, ok := d.phones.(*watchedPhones); ok {
+		w.again()
 	}
 	for _, p := range d.persons {
 		if p.chat == nil {

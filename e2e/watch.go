@@ -100,6 +100,24 @@ func (w *watchedPhones) fresh(a answer, changed int) bool {
 	return w.lost > 0 && a.changes > 0 && a.changes >= max(changed, w.lost)
 }
 
+// send writes a text on a phone. Its event may come late: who looks next must see
+// it in any case.
+func (w *watchedPhones) send(number, text string) error {
+	err := w.phonesAPI.send(number, text)
+	w.note(true, number)
+	return err
+}
+
+// again has everything asked for again, whatever events are still to come.
+func (w *watchedPhones) again() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.changes++
+	if w.lost > 0 && w.lost != never {
+		w.lost = w.changes
+	}
+}
+
 func (w *watchedPhones) messages(number string) ([]Message, error) {
 	w.mu.Lock()
 	a := w.known[number]
