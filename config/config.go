@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"deskbell/roster"
 )
@@ -45,6 +46,7 @@ type Config struct {
 	XMPP              XMPP
 	PolicyFile        string         // empty: the built-in policy
 	PeopleFile        string         // empty: nobody is imported
+	Keep              time.Duration  // how long what is over is kept; 0: for ever
 	TokenKey          Secret         // at least 32 characters
 	OpenBoard         bool           // the board and the wall need no sign-in
 	FilesDir          string         // folder of tickets' files; empty: none are kept
@@ -121,6 +123,7 @@ func Load(getenv func(string) string, roles []string) (Config, error) {
 		},
 		PolicyFile: read(&r, "DESKBELL_POLICY_FILE", "", verbatim),
 		PeopleFile: read(&r, "DESKBELL_PEOPLE_FILE", "", verbatim),
+		Keep:       read(&r, "DESKBELL_KEEP_DAYS", "", keptDays),
 		TokenKey:   secret(&r, "DESKBELL_TOKEN_KEY", "", longEnough),
 		OpenBoard:  read(&r, "DESKBELL_OPEN_BOARD", "", yesOrNo),
 
@@ -313,6 +316,17 @@ func yesOrNo(s string) (bool, error) {
 		return false, fmt.Errorf("%q: use true or false", s)
 	}
 	return b, nil
+}
+
+// leastKept is more than the 26 weeks that the charts show.
+const leastKept = 190
+
+func keptDays(s string) (time.Duration, error) {
+	days, err := strconv.ParseUint(s, 10, 16)
+	if err != nil || days != 0 && days < leastKept {
+		return 0, fmt.Errorf("%q: use a number of days, %d or more, or 0 for ever", s, leastKept)
+	}
+	return time.Duration(days) * 24 * time.Hour, nil
 }
 
 func tag(s string) (uint16, error) {

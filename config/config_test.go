@@ -44,7 +44,7 @@ func plain(c Config) map[string]any {
 		"http": c.HTTPAddr, "public": c.PublicURL, "ui": c.TemporalUIURL,
 		"xmpp":   []string{c.XMPP.Addr, c.XMPP.JID, c.XMPP.Password.Reveal(), c.XMPP.CAFile, c.XMPP.Room},
 		"policy": c.PolicyFile, "people": c.PeopleFile, "key": c.TokenKey.Reveal(),
-		"open": c.OpenBoard, "proxies": c.TrustedProxies, "hooks": c.WebhookNetworks, "files": c.FilesDir, "scan": c.ScanCommand,
+		"keep": c.Keep.Hours(), "open": c.OpenBoard, "proxies": c.TrustedProxies, "hooks": c.WebhookNetworks, "files": c.FilesDir, "scan": c.ScanCommand,
 		"oidc": strings.Join([]string{c.OIDC.Issuer, c.OIDC.ClientID, c.OIDC.ClientSecret.Reveal(), c.OIDC.Claim}, "|"),
 	}
 	for i, s := range c.SMSCs {
@@ -65,7 +65,7 @@ func TestLoadComplete(t *testing.T) {
 		"http": ":8080", "public": "http://localhost:8080", "ui": "",
 		"xmpp":   []string{"[::1]:5222", "helpdesk@example.org", hidden, "", ""},
 		"policy": "", "people": "", "key": strings.Repeat(hidden, 4),
-		"open": false, "proxies": []netip.Prefix(nil), "hooks": []netip.Prefix(nil), "files": "", "scan": []string(nil), "oidc": "|desk|hunter2!|preferred_username",
+		"keep": 9600., "open": false, "proxies": []netip.Prefix(nil), "hooks": []netip.Prefix(nil), "files": "", "scan": []string(nil), "oidc": "|desk|hunter2!|preferred_username",
 		"smsc0": "smsc.example.org:2775 desk hunter2! +4930100 false 0", "terms0": "|false|false|false|0|10|[]|DE|",
 	}
 	if diff := cmp.Diff(want, plain(c)); diff != "" {
@@ -98,6 +98,7 @@ func TestLoadOptions(t *testing.T) {
 		"DESKBELL_XMPP_ROOM":        {"desk@rooms.example.org", "xmpp", "[[::1]:5222 helpdesk@example.org hunter2!  desk@rooms.example.org]"},
 		"DESKBELL_POLICY_FILE":      {"policy.yaml", "policy", "policy.yaml"},
 		"DESKBELL_PEOPLE_FILE":      {"people.yaml", "people", "people.yaml"},
+		"DESKBELL_KEEP_DAYS":        {"0", "keep", "0"},
 		"DESKBELL_OPEN_BOARD":       {"true", "open", "true"},
 		"DESKBELL_TRUSTED_PROXIES":  {"10.0.0.0/8, fd00::/8", "proxies", "[10.0.0.0/8 fd00::/8]"},
 
@@ -192,6 +193,7 @@ func TestLoadMalformed(t *testing.T) {
 		{"DESKBELL_XMPP_CA_FILE", "/nowhere/ca.pem", "DESKBELL_XMPP_CA_FILE: open /nowhere/ca.pem"},
 		{"DESKBELL_XMPP_CA_FILE", "config.go", "DESKBELL_XMPP_CA_FILE: config.go: no certificate"},
 		{"DESKBELL_TOKEN_KEY", "hunter2!", "DESKBELL_TOKEN_KEY: use at least 32"},
+		{"DESKBELL_KEEP_DAYS", "30", `DESKBELL_KEEP_DAYS: "30": use a number of days, 190 or more`},
 		{"DESKBELL_TRUSTED_PROXIES", "10.0.0.1", "DESKBELL_TRUSTED_PROXIES: \"10.0.0.1\": use networks"},
 		{"DESKBELL_FILES_DIR", "/nowhere", "DESKBELL_FILES_DIR: stat /nowhere"},
 		{"DESKBELL_OIDC_ISSUER", "id.example.org", "DESKBELL_OIDC_ISSUER: \"id.example.org\": write it as"},

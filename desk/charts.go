@@ -36,7 +36,7 @@ type ChartFilter struct {
 
 const (
 	chartDays  = 28 // four of each weekday
-	chartWeeks = 26 // half a year
+	chartWeeks = 26 // half a year; what they show must not be forgotten sooner, see DESKBELL_KEEP_DAYS
 	// chartsLast is how old figures may be before they are read again. They are about
 	// days; reading a hundred thousand tickets takes seconds.
 	chartsLast = 5 * time.Minute

@@ -44,6 +44,8 @@ type Config struct {
 	// are none. Scanner is the command that looks at each; empty: nobody does.
 	Files   string
 	Scanner []string
+	// Keep is how long what is over is kept; 0: for ever.
+	Keep time.Duration
 	// Join decodes the parts of a concatenated message.
 	Join func([]gateway.Part) (string, error)
 }

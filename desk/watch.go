@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
@@ -100,14 +101,35 @@ type Watch struct {
 // NewWatch returns a watch that has seen nothing yet.
 func (d *Desk) NewWatch() *Watch { return &Watch{desk: d, rounds: map[string]int{}} }
 
-// Run looks every few seconds until ctx ends; then it returns nil.
+// Run looks every few seconds, and forgets what is old once a day, until ctx ends;
+// then it returns nil.
 func (w *Watch) Run(ctx context.Context) error {
+	var forgetting sync.WaitGroup
+	defer forgetting.Wait()
+	forgetting.Go(func() { _ = every(ctx, forgetEvery, w.desk.forget) })
 	_ = every(ctx, watchEvery, func(ctx context.Context) {
 		if err := w.Round(ctx); err != nil && ctx.Err() == nil {
 			w.desk.Log.WarnContext(ctx, "cannot look after the desk", slog.Any("error", err))
 		}
 	})
 	return nil
+}
+
+// forgetEvery is often enough for ages that count in days.
+const forgetEvery = 24 * time.Hour
+
+// forget deletes what is over and older than Keep.
+func (d *Desk) forget(ctx context.Context) {
+	if d.Keep == 0 {
+		return
+	}
+	gone, err := d.Store.Forget(ctx, d.Clock.Now().Add(-d.Keep))
+	if len(gone) > 0 {
+		d.Log.InfoContext(ctx, "forgot what is old", slog.Any("rows", gone))
+	}
+	if err != nil && ctx.Err() == nil {
+		d.Log.WarnContext(ctx, "cannot forget what is old", slog.Any("error", err))
+	}
 }
 
 // Round looks once, keeps what is wrong, and tells the managers what is news: each

@@ -3,7 +3,9 @@ package desk_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -219,5 +221,23 @@ func TestWatchTellsTheCause(t *testing.T) {
 	g.rounds(3)
 	if got := g.told(); !slices.Equal(got, want) {
 		t.Errorf("told again: %q", got)
+	}
+}
+
+func TestWatchForgets(t *testing.T) {
+	g := guard(t)
+	g.desk.Keep = 400 * 24 * time.Hour
+	for _, days := range []int{401, 399} {
+		_, err := g.db.Exec(t.Context(), `INSERT INTO audit (at, actor, channel, act, subject) VALUES ($1, '', 'cli', 'acted', $2)`, g.clock.Now().AddDate(0, 0, -days), fmt.Sprint(days, " days ago"))
+		must(t, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	watching.Go(func() { _ = g.desk.NewWatch().Run(ctx) })
+	g.until("what is old is forgotten", func() bool { return len(g.rows("SELECT subject FROM audit")) == 1 })
+	if left := g.rows("SELECT subject FROM audit"); left[0] != "399 days ago" {
+		t.Error(left)
 	}
 }

@@ -41,7 +41,7 @@ const repeatsFor = time.Hour
 
 // Keep commits messages, in one transaction, and answers in their order. An IM
 // message is a repeat when its key is there. An SMS is a repeat while the newest
-// equal message is unconfirmed; else it is kept under the next ordinal.
+// equal message is unconfirmed; else it is kept under an ordinal of its own.
 func (s *Store) Keep(ctx context.Context, messages []gateway.Message) ([]gateway.Kept, error) {
 	if len(messages) == 0 {
 		return nil, nil

@@ -78,7 +78,7 @@ func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Po
 	s.desk = desk.New(desk.Config{
 		Store: s.store, Engine: s.engine.Client, Namespace: s.engine.namespace, Policy: p, Clock: now, TestClock: movable, Log: log, Zone: s.zone,
 		URL: c.PublicURL, Org: "Deskbell", Own: own, Room: c.XMPP.Room, Join: sms.Join,
-		Key: c.TokenKey.Reveal(), WebhookNetworks: c.WebhookNetworks, Files: c.FilesDir, Scanner: c.ScanCommand,
+		Key: c.TokenKey.Reveal(), WebhookNetworks: c.WebhookNetworks, Files: c.FilesDir, Scanner: c.ScanCommand, Keep: c.Keep,
 	})
 	s.metrics = newMetrics(s)
 	return s, nil

@@ -12,10 +12,10 @@ WITH said AS (
         unnest(@part_totals::integer[]) AS part_total, unnest(@part_codings::integer[]) AS part_coding,
         unnest(@part_datas::bytea[]) AS part_data
 ), placed AS (
-    SELECT said.*, coalesce(newest.key, '') AS newest_key, coalesce(newest.ordinal, 0) + 1 AS ordinal,
+    SELECT said.*, coalesce(newest.key, '') AS newest_key,
         newest.key IS NOT NULL AND (said.unique_key OR newest.confirmed_at IS NULL AND newest.kept_at > @repeats_since::timestamptz) AS repeat
     FROM said LEFT JOIN LATERAL (
-        SELECT i.key, i.ordinal, i.confirmed_at, i.kept_at FROM inbox i
+        SELECT i.key, i.confirmed_at, i.kept_at FROM inbox i
         WHERE i.channel = said.channel AND i.hash = said.hash ORDER BY i.ordinal DESC LIMIT 1
     ) AS newest ON true
 ), kept AS (
@@ -24,7 +24,7 @@ WITH said AS (
     SELECT p.channel, p.hash || CASE WHEN p.unique_key THEN '' ELSE '.' || p.ordinal END, p.hash, p.ordinal,
         p.sender, p.reply_to, p.text, p.quotes, nullif(p.sent_at, '0001-01-01 00:00:00+00'),
         nullif(p.part_group, ''), p.part_number, p.part_total, p.part_coding, p.part_data, @kept_at, p.corrects
-    FROM placed p WHERE NOT p.repeat ORDER BY p.place
+    FROM (SELECT placed.*, nextval('inbox_ordinals')::integer AS ordinal FROM placed WHERE NOT placed.repeat) p ORDER BY p.place
     RETURNING inbox.channel, inbox.hash, inbox.key
 )
 SELECT kept.channel, kept.hash, kept.key, false AS repeat FROM kept

@@ -147,10 +147,10 @@ WITH said AS (
         unnest($12::integer[]) AS part_total, unnest($13::integer[]) AS part_coding,
         unnest($14::bytea[]) AS part_data
 ), placed AS (
-    SELECT said.place, said.channel, said.hash, said.unique_key, said.sender, said.reply_to, said.text, said.quotes, said.corrects, said.sent_at, said.part_group, said.part_number, said.part_total, said.part_coding, said.part_data, coalesce(newest.key, '') AS newest_key, coalesce(newest.ordinal, 0) + 1 AS ordinal,
+    SELECT said.place, said.channel, said.hash, said.unique_key, said.sender, said.reply_to, said.text, said.quotes, said.corrects, said.sent_at, said.part_group, said.part_number, said.part_total, said.part_coding, said.part_data, coalesce(newest.key, '') AS newest_key,
         newest.key IS NOT NULL AND (said.unique_key OR newest.confirmed_at IS NULL AND newest.kept_at > $15::timestamptz) AS repeat
     FROM said LEFT JOIN LATERAL (
-        SELECT i.key, i.ordinal, i.confirmed_at, i.kept_at FROM inbox i
+        SELECT i.key, i.confirmed_at, i.kept_at FROM inbox i
         WHERE i.channel = said.channel AND i.hash = said.hash ORDER BY i.ordinal DESC LIMIT 1
     ) AS newest ON true
 ), kept AS (
@@ -159,7 +159,7 @@ WITH said AS (
     SELECT p.channel, p.hash || CASE WHEN p.unique_key THEN '' ELSE '.' || p.ordinal END, p.hash, p.ordinal,
         p.sender, p.reply_to, p.text, p.quotes, nullif(p.sent_at, '0001-01-01 00:00:00+00'),
         nullif(p.part_group, ''), p.part_number, p.part_total, p.part_coding, p.part_data, $16, p.corrects
-    FROM placed p WHERE NOT p.repeat ORDER BY p.place
+    FROM (SELECT placed.place, placed.channel, placed.hash, placed.unique_key, placed.sender, placed.reply_to, placed.text, placed.quotes, placed.corrects, placed.sent_at, placed.part_group, placed.part_number, placed.part_total, placed.part_coding, placed.part_data, placed.newest_key, placed.repeat, nextval('inbox_ordinals')::integer AS ordinal FROM placed WHERE NOT placed.repeat) p ORDER BY p.place
     RETURNING inbox.channel, inbox.hash, inbox.key
 )
 SELECT kept.channel, kept.hash, kept.key, false AS repeat FROM kept
