@@ -37,7 +37,8 @@ type inbound struct {
 	open  sync.WaitGroup // requests not answered yet
 
 	mu      sync.Mutex
-	closing bool // new requests are refused
+	closing bool         // new requests are refused
+	waiting map[same]int // PDUs that are not answered yet
 	// acked holds, by what the PDU said, the rows whose acknowledgement was given to
 	// the network and is not confirmed yet.
 	acked map[string][]*ack
@@ -50,6 +51,14 @@ type arrival struct {
 	at      time.Time
 }
 
+// same names a PDU: under one number one content is never another message.
+type same struct {
+	said string
+	seq  uint32
+}
+
+func (a arrival) same() same { return same{a.message.Key, a.pdu.Seq} }
+
 type ack struct {
 	key             string // the row's
 	seq             uint32 // of the PDU it answers
@@ -58,7 +67,7 @@ type ack struct {
 
 func newInbound(g *Gateway) *inbound {
 	return &inbound{
-		g: g, queue: make(chan arrival, maxWaiting), wake: make(chan struct{}, 1), acked: map[string][]*ack{},
+		g: g, queue: make(chan arrival, maxWaiting), wake: make(chan struct{}, 1), waiting: map[same]int{}, acked: map[string][]*ack{},
 	}
 }
 
@@ -88,10 +97,26 @@ func (in *inbound) handle(s *Session, p PDU) {
 		in.reply(s, p, StatusTemporary)
 		return
 	}
+	a := arrival{s, p, message, time.Now()}
+	in.note(a, 1)
 	select {
-	case in.queue <- arrival{s, p, message, time.Now()}:
+	case in.queue <- a:
 	default:
-		in.answer(s, p, StatusTemporary)
+		in.refuse(a)
+	}
+}
+
+// refuse leaves a message to the SMSC.
+func (in *inbound) refuse(a arrival) {
+	in.note(a, -1)
+	in.answer(a.session, a.pdu, StatusTemporary)
+}
+
+func (in *inbound) note(a arrival, n int) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.waiting[a.same()] += n; in.waiting[a.same()] == 0 {
+		delete(in.waiting, a.same())
 	}
 }
 
@@ -167,8 +192,7 @@ func wait(ended <-chan struct{}, d time.Duration) {
 // finish answers what is left, into the void, and confirms what is proven.
 func (in *inbound) finish() {
 	for len(in.queue) > 0 {
-		a := <-in.queue
-		in.answer(a.session, a.pdu, StatusTemporary)
+		in.refuse(<-in.queue)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -205,7 +229,7 @@ func (in *inbound) keep(ctx context.Context, batch []arrival) {
 	default:
 		in.g.log.Error("messages not kept, the SMSC keeps them", slog.Int("count", len(batch)), slog.Any("error", err))
 		for _, a := range batch {
-			in.answer(a.session, a.pdu, StatusTemporary)
+			in.refuse(a)
 		}
 	}
 }
@@ -214,10 +238,10 @@ func (in *inbound) tryKeep(ctx context.Context, batch []arrival) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	said := map[string]uint32{}
+	said := map[string]bool{}
 	messages := make([]gateway.Message, len(batch))
 	for i, a := range batch {
-		messages[i], said[a.message.Key] = a.message, a.pdu.Seq
+		messages[i], said[a.message.Key] = a.message, true
 	}
 	if err := in.confirm(ctx, said); err != nil {
 		return fmt.Errorf("confirm: %w", err)
@@ -243,6 +267,7 @@ func (in *inbound) acknowledge(a arrival, key string) {
 	in.mu.Lock()
 	in.acked[a.message.Key] = append(in.acked[a.message.Key], k)
 	in.mu.Unlock()
+	in.note(a, -1)
 	in.g.config.Watch.Answered(in.g.config.Addr, StatusName(StatusOK))
 	_ = a.session.ReplyProven(a.pdu.Response(StatusOK),
 		func() { in.mark(&k.written) },
@@ -264,15 +289,15 @@ func (in *inbound) mark(flag *bool) {
 // confirm tells the inbox which acknowledgements the SMSC has: those proven by a
 // later answer, and those of messages that were said again on this same session
 // after their answer was written, for an SMSC repeats only what it has no answer
-// to. Under the number of the answered one it is no repetition but the same PDU,
-// which came twice.
-func (in *inbound) confirm(ctx context.Context, said map[string]uint32) error {
+// to. Not while the same PDU waits a second time: it came before the proof, and is no
+// new message.
+func (in *inbound) confirm(ctx context.Context, said map[string]bool) error {
 	in.mu.Lock()
 	ready := map[*ack]bool{}
 	var keys []string
 	for what, acks := range in.acked {
 		for _, k := range acks {
-			if seq, again := said[what]; k.proven || k.written && again && seq != k.seq {
+			if in.waiting[same{what, k.seq}] == 0 && (k.proven || k.written && said[what]) {
 				ready[k] = true
 				keys = append(keys, k.key)
 			}

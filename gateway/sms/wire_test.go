@@ -43,6 +43,22 @@ func TestSamePDUTwice(t *testing.T) {
 	}
 }
 
+// The copy that waits for its commit while the answer to the first is proven to have
+// arrived is no new message either.
+func TestSamePDUTwiceBeforeTheProof(t *testing.T) {
+	t.Parallel()
+	p, d := peerDesk(t, nil)
+	p.write(deliver(7, "ok"))
+	p.expect(pdu.DeliverSMRespID)
+	proof := p.expect(pdu.EnquireLinkID).Response(sms.StatusOK)
+	p.write(deliver(7, "ok"), proof)
+	p.expect(pdu.DeliverSMRespID)
+	if n := len(d.inbox.messages()); n != 1 {
+		t.Errorf("%d rows", n)
+	}
+	p.expect(pdu.EnquireLinkID) // nothing else proves the second answer
+}
+
 // An answer that comes twice answers nothing else.
 func TestSameAnswerTwice(t *testing.T) {
 	t.Parallel()

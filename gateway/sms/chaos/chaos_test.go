@@ -370,7 +370,10 @@ func (d *desk) reconcile(n int) {
 		if rows == 0 {
 			inLost++
 		}
-		inTwice += max(0, rows-1)
+		if rows > 1 {
+			inTwice += rows - 1
+			t.Errorf("kept twice: %s", d.rows(db, typed(i)))
+		}
 	}
 	if parts := count(`SELECT count(*) FROM inbox WHERE part_group IS NOT NULL`); parts != long*segments {
 		t.Errorf("%d parts for %d texts of %d segments", parts, long, segments)
@@ -420,6 +423,16 @@ func (d *desk) reconcile(n int) {
 	t.Logf("link: %d PDUs in the wrong order, %d twice", turned.Load(), doubled.Load())
 	t.Logf("in: %d typed, delivered again %d times, %d lost, %d kept twice; out: %d alerts, %d lost, %d unknown twice and told so, %d unknown outcomes, %d arrived twice and say so, %d unmarked; states %v",
 		n, redelivered, inLost, inTwice, n, lost, told, unknown, repeated, unmarked, states)
+}
+
+// rows says when each row of a text was kept and confirmed.
+func (d *desk) rows(db *pgx.Conn, text string) string {
+	var said string
+	if err := db.QueryRow(d.t.Context(), `SELECT string_agg(concat_ws(' ', text, 'kept', kept_at::time, 'confirmed', confirmed_at::time), '; ' ORDER BY id) FROM inbox
+		WHERE text = $1 OR part_number = 1 AND starts_with(convert_from(part_data, 'LATIN1'), left($1, 13))`, text).Scan(&said); err != nil {
+		d.t.Fatal(err)
+	}
+	return said
 }
 
 func (d *desk) ledger(target int) (rows []smsc.LedgerRow) {
