@@ -95,7 +95,11 @@ func Card(t ticket.Ticket, now time.Time) string {
 	fmt.Fprintf(&b, "**%s**, %s (%s), asked for by %s\n\n", State(t.Status, "en"), t.Priority, Prio(t.Priority, "en"), markdown(person(t.Requester)))
 	fmt.Fprintf(&b, "- Holder: %s\n", holder(t))
 	if expected := t.ExpectedAt(); !expected.IsZero() {
-		fmt.Fprintf(&b, "- Expected by: %s\n", stamp(expected))
+		late := ""
+		if t.Late() {
+			late = ", and late"
+		}
+		fmt.Fprintf(&b, "- Expected by: %s%s\n", stamp(expected), late)
 	}
 	fmt.Fprintf(&b, "- Next: %s\n", words("en").next(t, now, stamp))
 	if t.Pass != nil {

@@ -95,13 +95,16 @@ func theText(v map[string]string, n ticket.Notice, _ Facts) {
 }
 
 // promised are the texts that have another form, with _by at its end, where the
-// holder said by when.
+// holder said by when. Those that tell how a ticket stands have a third, with _late,
+// once that has passed.
 var promised = map[ticket.Message]bool{"take_ok": true, "req_claimed": true, "req_handed": true, "req_status_claimed": true, "show": true}
 
 // variant is the text that fits the facts best.
 func variant(n ticket.Notice, f Facts) string {
 	m := n.Message
 	switch {
+	case (m == "show" || m == "req_status_claimed") && f.Ticket.Late():
+		return string(m) + "_late"
 	case promised[m] && f.Ticket.Status == ticket.Assigned && !n.Until.IsZero():
 		return string(m) + "_by"
 	case m == "take_lost" && len(f.Waiting) == 0:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +45,29 @@ func TestEveryNoticeIsWorded(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A promise that was not kept is not told as if it were still to come.
+func TestLatePromise(t *testing.T) {
+	t.Parallel()
+	about := paged()
+	about.Status = ticket.Assigned
+	for _, m := range []ticket.Message{"show", "req_status_claimed"} {
+		for by, slipped := range map[string]bool{"_by": false, "_late": true} {
+			about.Promise = &ticket.Promise{By: at(-5), Slipped: slipped}
+			n := ticket.Notice{To: ticket.Party{ID: "ann", Name: "Ann", Via: "sms"}, Message: m, Who: ticket.Party{Name: "Eve"}, At: at(-30), Until: at(-5)}
+			if id, _ := Word(n, Facts{Ticket: about, Now: now}); id != string(m)+by {
+				t.Errorf("%s, slipped %v: %s", m, slipped, id)
+			}
+		}
+	}
+	if card := Card(about, now); !strings.Contains(card, "- Expected by: Tue 3 Mar 10:33") {
+		t.Error(card)
+	}
+	about.Promise.Slipped = true
+	if card := Card(about, now); !strings.Contains(card, "10:33, and late") {
+		t.Error(card)
 	}
 }
 

@@ -290,6 +290,10 @@ func (t Ticket) ExpectedAt() time.Time {
 	return t.Promise.By
 }
 
+// Late tells whether what the holder promised has not come in time, and the requester
+// was told so.
+func (t Ticket) Late() bool { return t.Promise != nil && t.Promise.Slipped }
+
 // WaitingFor says in one word who must move: "agent", "holder", "requester",
 // "time" or nobody.
 func (t Ticket) WaitingFor() string {

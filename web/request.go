@@ -62,7 +62,9 @@ func (v viewer) steps(s desk.Story) []step {
 	case ticket.Assigned:
 		taken.State = "now"
 		if solved.At = v.at(t.ExpectedAt(), s.At); solved.At != nil {
-			solved.Words = "Expected by"
+			if solved.Words = "Expected by"; t.Late() {
+				solved.Words = "Late, was expected by"
+			}
 		}
 		return []step{received, taken, solved}
 	case ticket.Pending:

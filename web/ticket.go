@@ -73,10 +73,14 @@ func (v viewer) ticket(s desk.Story, requester roster.Person, verbs []button) ti
 	if t.Status == ticket.Assigned || t.Status == ticket.Pending {
 		out.Holder = cmp.Or(t.Assignee.Name, t.Assignee.ID)
 	}
+	expected := "Expected by"
+	if t.Late() {
+		expected = "Late, was expected by"
+	}
 	for _, at := range []struct {
 		what string
 		at   time.Time
-	}{{"Came in", t.CreatedAt}, {"Taken", t.ClaimedAt}, {"Solved", t.ResolvedAt}, {"Expected by", t.ExpectedAt()}, {"Take by", zeroIf(t.Status != ticket.New, t.RespondBy)}, {"Solve by", zeroIf(!t.Status.Open(), t.ResolveBy)}} {
+	}{{"Came in", t.CreatedAt}, {"Taken", t.ClaimedAt}, {"Solved", t.ResolvedAt}, {expected, t.ExpectedAt()}, {"Take by", zeroIf(t.Status != ticket.New, t.RespondBy)}, {"Solve by", zeroIf(!t.Status.Open(), t.ResolveBy)}} {
 		if m := v.at(at.at, now); m != nil {
 			out.Times = append(out.Times, timed{at.what, m})
 		}

@@ -84,6 +84,7 @@ type working struct {
 	Holder        string
 	Since, Until  *moment
 	Expected      *moment
+	Late          bool
 	Question      bool
 	PassedTo      string
 }
@@ -266,7 +267,7 @@ func (v viewer) working(t ticket.Ticket, now time.Time) working {
 		w.Question = t.WaitingFor() == "requester"
 		w.Until = v.at(t.Until, now)
 	}
-	w.Expected = v.at(t.ExpectedAt(), now)
+	w.Expected, w.Late = v.at(t.ExpectedAt(), now), t.Late()
 	if t.Pass != nil {
 		w.PassedTo = t.Pass.To.Name
 	}

@@ -319,6 +319,23 @@ func TestBoard(t *testing.T) {
 	}
 }
 
+// A promise that was not kept is late, and not expected, wherever it stands.
+func TestLatePromise(t *testing.T) {
+	t.Parallel()
+	late := told()
+	late.Ticket.Promise = &ticket.Promise{By: ago(5)}
+	for _, slipped := range []bool{false, true} {
+		late.Ticket.Promise.Slipped = slipped
+		h := New(Config{Open: true, Zone: berlin(t)}, &fakeDesk{story: late, people: []roster.Person{meg}, board: desk.Board{At: now, Working: []ticket.Ticket{late.Ticket}}})
+		for _, path := range []string{"/", "/tickets/142", "/t/" + secret} {
+			page := visit(t, h, meg, "GET", path, nil).Body.String()
+			if got := strings.Contains(strings.ToLower(page), "late, was expected by"); got != slipped || !strings.Contains(page, "xpected by") {
+				t.Errorf("%s, slipped %v: says that it is late: %v", path, slipped, got)
+			}
+		}
+	}
+}
+
 func TestHeadline(t *testing.T) {
 	t.Parallel()
 	free := func(names ...string) (out []desk.AgentView) {
