@@ -134,6 +134,7 @@ func (t *Ticket) end(status Status, e Event) {
 
 // leave ends the work on the ticket: nobody waits for anything, nobody is asked.
 func (t *Ticket) leave(status Status, at time.Time) {
+	t.resumeClock(at)
 	t.Status, t.Pass, t.Promise = status, nil, nil
 	t.Waits, t.Question, t.PendingSince, t.Until = "", "", time.Time{}, time.Time{}
 	t.stopSearch()
@@ -173,8 +174,13 @@ func (t *Ticket) resume(at time.Time) {
 
 // resumeClock moves the resolve target by the time that it stood still.
 func (t *Ticket) resumeClock(at time.Time) {
-	if t.Status == Pending && !t.ResolveBy.IsZero() {
-		t.ResolveBy = t.ResolveBy.Add(at.Sub(t.PendingSince))
+	if t.Status != Pending {
+		return
+	}
+	pause := at.Sub(t.PendingSince)
+	t.Paused += pause
+	if !t.ResolveBy.IsZero() {
+		t.ResolveBy = t.ResolveBy.Add(pause)
 	}
 }
 
@@ -184,7 +190,7 @@ func (t *Ticket) plan(e Event) {
 		t.RespondBy = e.Times.Respond
 	}
 	if !e.Times.Resolve.IsZero() {
-		t.ResolveBy = e.Times.Resolve
+		t.ResolveBy = e.Times.Resolve.Add(t.Paused)
 	}
 	if t.Status == New && !t.Hushed && !e.Times.Step.IsZero() {
 		t.set(StepAlarm, e.Times.Step)
@@ -291,10 +297,14 @@ func (t *Ticket) undo(e Event) {
 	if undone.Kind == PassOffered {
 		pass = nil
 	}
+	paused := t.Status == Pending
 	if undone.Before.Status != Pending {
 		t.resumeClock(e.At)
 	}
 	t.Position = undone.Before
+	if t.Status == Pending && !paused {
+		t.PendingSince = undone.At // what came before has moved the target already
+	}
 	t.Pass = pass
 	if t.Status == New {
 		t.search(e.At, e.Actor)

@@ -31,6 +31,9 @@ type Ticket struct {
 	// RespondBy and ResolveBy are the targets; zero until they were looked up.
 	RespondBy time.Time `json:"respond_by,omitzero"`
 	ResolveBy time.Time `json:"resolve_by,omitzero"`
+	// Paused is how long the clock of the resolve target stood still in all, a pause
+	// that still lasts not counted.
+	Paused time.Duration `json:"paused,omitempty"`
 	// Announced is the name the requester last heard, or empty.
 	Announced string `json:"announced,omitempty"`
 	Reopened  int    `json:"reopened,omitempty"`

@@ -331,6 +331,38 @@ func TestPending(t *testing.T) {
 	})
 }
 
+// The clock of the resolve target stands still while a ticket is pending, however that
+// ends and whatever is planned anew, and no pause counts twice.
+func TestResolveTargetStandsStill(t *testing.T) {
+	t.Parallel()
+	const h = time.Hour
+	ask, answer, undo := by(bob, Ask), by(ann, Write), by(bob, TakeBack)
+	again := func(c Command) Command { c.ID += " again"; return c }
+	for name, tt := range map[string]struct {
+		do   func(s *sim)
+		want time.Duration // beyond the policy's four hours
+	}{
+		"answered":                        {func(s *sim) { s.say(h, ask).say(3*h, answer) }, 2 * h},
+		"twice":                           {func(s *sim) { s.say(h, ask).say(2*h, answer).say(3*h, again(ask)).say(5*h, again(answer)) }, 3 * h},
+		"solved without an answer":        {func(s *sim) { s.say(h, ask).say(3*h, by(bob, Done)) }, 2 * h},
+		"solved, and that taken back":     {func(s *sim) { s.say(h, ask).say(3*h, by(bob, Done)).say(3*h+6*time.Minute, undo).say(4*h, answer) }, 3 * h},
+		"given back":                      {func(s *sim) { s.say(h, ask).say(3*h, by(bob, Drop)) }, 2 * h},
+		"given back, and that taken back": {func(s *sim) { s.say(h, ask).say(3*h, by(bob, Drop)).say(3*h+6*time.Minute, undo).say(4*h, answer) }, 3 * h},
+		"another priority afterwards":     {func(s *sim) { s.say(h, ask).say(3*h, answer).say(4*h, by(meg, Reprioritise)) }, 2 * h},
+		"another priority meanwhile":      {func(s *sim) { s.say(h, ask).say(2*h, by(meg, Reprioritise)).say(3*h, answer) }, 2 * h},
+		"another policy afterwards":       {func(s *sim) { s.say(h, ask).say(3*h, answer).say(4*h, by(meg, Replan)) }, 2 * h},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := simulate(t, desk(), opening()).say(0, by(bob, Take))
+			tt.do(s)
+			if want := at(4*h + tt.want); !s.ResolveBy.Equal(want) || s.Paused != tt.want {
+				t.Errorf("resolve by %v, want %v; paused %v", s.ResolveBy, want, s.Paused)
+			}
+		})
+	}
+}
+
 func TestPass(t *testing.T) {
 	t.Parallel()
 	passed := func(t *testing.T) *sim {
