@@ -32,8 +32,8 @@ type Compared struct {
 
 // Assumptions is what Backtest takes for granted.
 const Assumptions = `What is assumed:
-- Whoever took or declined a ticket would have done so as long after being asked as they did; who was not
-  asked took it at the same time. Whom only the other policy asks says nothing.
+- Whoever took or declined a ticket would have done so as long after they were first asked as they did; who
+  was not asked took it at the same time. Whom only the other policy asks says nothing.
 - Who was there, away, off duty or on tickets is as each ticket noted it when it looked for people. Where it
   noted nothing, and for on-call people and managers, people count as reachable and not in chat. The rota,
   its overrides and everybody's numbers are today's.
@@ -74,28 +74,33 @@ type past struct {
 	search Course
 	deeds  []deed
 	solved time.Duration // from the claim until it was solved; zero when it was not
-	paused time.Duration // by which the resolve target moved
-	left   time.Time     // when the search ended although nobody had the ticket; zero when it did not so
-	seen   []ticket.Event
+	paused time.Duration // for which the clock of the resolve target stood still until then
+	// priority is the one that it had when it was solved.
+	priority ticket.Priority
+	left     time.Time // when the search ended although nobody had the ticket; zero when it did not so
+	seen     []ticket.Event
 }
 
 // deed is what somebody did in the search.
 type deed struct {
 	command ticket.Command
 	at      time.Time
-	// asked says that they were asked or called before, by after.
+	// asked says that they were asked or called before: for the first time by after, or,
+	// of a call that did not arrive, by that call.
 	asked bool
 	after time.Duration
 }
 
-// verbs are the commands behind what people did.
+// verbs are the commands behind what people did. That a running ticket took over
+// another policy is none: in a replay it has the one policy from the start.
 var verbs = map[ticket.Kind]ticket.Verb{ticket.Taken: ticket.Take, ticket.Declined: ticket.Decline, ticket.PageFailed: ticket.LostPage,
 	ticket.AssignedTo: ticket.Assign, ticket.Raised: ticket.Up, ticket.Hushed: ticket.Hush, ticket.Reprioritised: ticket.Reprioritise}
 
 func backtest(ctx context.Context, people *frozen, p policy.Policy, events []ticket.Event) (Compared, error) {
-	was := look(events, p)
 	o := *events[0].Opening
-	o.Plan = p.Group(o.Group).For(o.Priority)
+	p = p.Group(o.Group)
+	was := look(events, p)
+	o.Plan = p.For(o.Priority)
 	r := &run{now: o.CreatedAt}
 	r.tickets = &activities.Tickets{Directory: &asSeen{frozen: people, seen: was.seen, now: &r.now}, Policy: p}
 	t, opened := ticket.Open(o, r.now)
@@ -112,7 +117,7 @@ func backtest(ctx context.Context, people *frozen, p policy.Policy, events []tic
 	c.New.Wait = r.now.Sub(o.CreatedAt)
 	c.New.Late = after(r.now, r.ticket.RespondBy)
 	if c.New.Taken && was.solved > 0 {
-		target := p.Deadlines(r.ticket.Plan, o.CreatedAt).Resolve
+		target := p.Deadlines(p.For(was.priority), o.CreatedAt).Resolve
 		c.New.Overdue = !target.IsZero() && after(r.now.Add(was.solved), target.Add(was.paused))
 	}
 	return c, nil
@@ -132,11 +137,11 @@ func (c *Course) count(lines []Line) {
 	}
 }
 
-// look reads what was.
+// look reads what was; p is the other policy, of the ticket's group.
 func look(events []ticket.Event, p policy.Policy) (w past) {
 	r := &run{}
 	var t ticket.Ticket
-	var claimed, target time.Time
+	var claimed time.Time
 	searching := true
 	for _, e := range events {
 		r.now = e.At
@@ -144,13 +149,10 @@ func look(events []ticket.Event, p policy.Policy) (w past) {
 		was := t
 		r.note(ticket.Evolve(t, e), []ticket.Event{e})
 		t = r.ticket
-		if target.IsZero() {
-			target = t.ResolveBy
-		}
 		if e.Kind == ticket.Solved && !claimed.IsZero() && w.solved == 0 {
 			w.solved = e.At.Sub(claimed)
-			w.paused = was.ResolveBy.Sub(target)
-			w.search.Overdue = after(e.At, was.ResolveBy)
+			w.paused, w.priority = t.Paused, t.Priority
+			w.search.Overdue = after(e.At, t.ResolveBy)
 		}
 		if !searching {
 			continue
@@ -199,10 +201,10 @@ func done(e ticket.Event, verb ticket.Verb, p policy.Policy, asked []Line) deed 
 	case ticket.Assign, ticket.Up, ticket.Hush:
 		return d
 	}
-	for _, l := range slices.Backward(asked) {
-		if l.To.ID == who && (verb != ticket.LostPage || l.To.Via == d.command.To.Via) {
+	for _, l := range asked {
+		lost := verb == ticket.LostPage
+		if l.To.ID == who && (!lost || l.To.Via == d.command.To.Via) && (lost || !d.asked) {
 			d.asked, d.after = true, e.At.Sub(l.At)
-			break
 		}
 	}
 	return d

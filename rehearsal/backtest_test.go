@@ -71,10 +71,11 @@ func by(id string, v ticket.Verb) ticket.Command {
 	return ticket.Command{Verb: v, Actor: ticket.Party{ID: id, Name: id, Via: "sms"}, Works: true, Manages: id == "meg", Channel: "sms"}
 }
 
+// live has a ticket of the group it live by a policy.
 func live(t *testing.T, d *directory, p policy.Policy, priority ticket.Priority, deeds deeds) []ticket.Event {
 	t.Helper()
 	l := &life{T: t, tickets: &activities.Tickets{Directory: d, Policy: p}, now: sunday}
-	after, events := ticket.Open(ticket.Opening{Number: 142, Priority: priority, CreatedAt: sunday, Plan: p.For(priority), Requester: ticket.Party{ID: "ann", Via: "sms"}}, sunday)
+	after, events := ticket.Open(ticket.Opening{Number: 142, Priority: priority, Group: "it", CreatedAt: sunday, Plan: p.Group("it").For(priority), Requester: ticket.Party{ID: "ann", Via: "sms"}}, sunday)
 	l.note(after, events)
 	for i, deed := range deeds {
 		l.until(sunday.Add(time.Duration(deed.minute * float64(time.Minute))))
@@ -134,6 +135,52 @@ func TestBacktest(t *testing.T) {
 				if diff := cmp.Diff(want, said(all[0].New)); diff != "" {
 					t.Errorf("under %q %s", under, diff)
 				}
+			}
+		})
+	}
+}
+
+// A change of the priority brings the plan that the other policy has for the ticket's
+// group, and its hours; a ticket that took over another policy is measured by that of
+// the backtest alone, and so is one that paused.
+func TestBacktestByTheGroup(t *testing.T) {
+	t.Parallel()
+	d := &directory{members: []roster.Member{member("bob", roster.Agent), member("dana", roster.OnCallee), member("sam", roster.OnCallee), member("meg", roster.Manager)}}
+	to := func(v ticket.Verb, p ticket.Priority) ticket.Command {
+		c := by("meg", v)
+		c.Priority, c.Plan = p, new(policy.Default().For(p))
+		return c
+	}
+	replan := to(ticket.Replan, ticket.P2)
+	replan.Plan.Resolve = 24 * time.Hour
+	answer := by("ann", ticket.Write)
+	answer.Works = false
+	raised := deeds{{2, to(ticket.Reprioritise, ticket.P1)}, {39, by("dana", ticket.Take)}, {65, by("dana", ticket.Done)}}
+	for name, tt := range map[string]struct {
+		deeds      deeds
+		another    string
+		was, would string
+	}{
+		"raised, by the policy of all": {raised, "priorities: {P1: {resolve: 30m}}", "7 messages, 5 calls, taken after 39m0s, late", "7 messages, 5 calls, taken after 39m0s, late, overdue"},
+		"raised, by the group's": {raised, "priorities: {P1: {resolve: 30m, steps: [{after: 3m, to: oncall}]}}\ngroups: {it: {priorities: {P1: {resolve: 3h, steps: [{after: 30m, to: oncall}], repeat: 30m}}}}",
+			"7 messages, 5 calls, taken after 39m0s, late", "3 messages, 1 calls, taken after 54m0s, late"},
+		"raised once it was taken": {deeds{{1, by("bob", ticket.Take)}, {2, to(ticket.Reprioritise, ticket.P1)}, {40, by("bob", ticket.Done)}}, "priorities: {P1: {resolve: 30m}, P2: {resolve: 30m}}\ngroups: {it: {priorities: {P1: {resolve: 2h}}}}",
+			"1 messages, 0 calls, taken after 1m0s", "1 messages, 0 calls, taken after 1m0s"},
+		"took over another policy": {deeds{{1, by("bob", ticket.Take)}, {2, replan}, {70, by("bob", ticket.Done)}}, "priorities: {P2: {resolve: 1h}}",
+			"1 messages, 0 calls, taken after 1m0s", "1 messages, 0 calls, taken after 1m0s, overdue"},
+		"took over another policy, and paused": {deeds{{1, by("bob", ticket.Take)}, {2, replan}, {3, by("bob", ticket.Ask)}, {83, answer}, {100, by("bob", ticket.Done)}}, "priorities: {P2: {resolve: 21m}}",
+			"1 messages, 0 calls, taken after 1m0s", "1 messages, 0 calls, taken after 1m0s"},
+		"the group's office": {deeds{{1, by("bob", ticket.Take)}, {30, by("bob", ticket.Done)}}, "priorities: {P2: {hours: office, resolve: 20m}}\ngroups: {it: {office: {days: sun-sat, from: '00:00', to: '24:00', holidays: none}}}",
+			"1 messages, 0 calls, taken after 1m0s", "1 messages, 0 calls, taken after 1m0s, overdue"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all, err := rehearsal.Backtest(t.Context(), d, load(t, tt.another), [][]ticket.Event{live(t, d, policy.Default(), ticket.P2, tt.deeds)})
+			if err != nil || len(all) != 1 {
+				t.Fatal(all, err)
+			}
+			if diff := cmp.Diff([]string{tt.was, tt.would}, []string{said(all[0].Was), said(all[0].New)}); diff != "" {
+				t.Errorf("was and would be: %s", diff)
 			}
 		})
 	}
