@@ -253,11 +253,17 @@ func (w *watchers) tell(c Change) {
 	}
 }
 
-// closed tells whether tickets that keep office hours have to wait for them, and
-// until when.
+// closed tells whether an ordinary ticket has to wait for the office, whatever its
+// group, and until the first of the offices opens.
 func (d *Desk) closed(now time.Time) (closed bool, opens time.Time) {
-	if !d.Policy.For(ticket.P3).Office || d.Policy.Office().Open(now) {
-		return false, time.Time{}
+	for _, group := range append([]string{""}, d.Policy.Groups()...) {
+		p := d.Policy.Group(group)
+		if !p.For(ticket.P3).Office || p.Office().Open(now) {
+			return false, time.Time{}
+		}
+		if at := p.After(true, now, 0); opens.IsZero() || at.Before(opens) {
+			opens = at
+		}
 	}
-	return true, d.Policy.After(true, now, 0)
+	return true, opens
 }

@@ -22,11 +22,14 @@ type Charts struct {
 	At      time.Time // when they were read
 	Since   time.Time
 	Figures map[string][]ChartRow
-	Targets map[ticket.Priority]Target // of the policy
+	Targets map[ticket.Priority][]Target // of the policy: of all, then of the groups that have others
 }
 
 // Target is how long a claim and a solution may take; 0 for no target.
-type Target struct{ Respond, Resolve time.Duration }
+type Target struct {
+	Group            string // empty: of all that have none of their own
+	Respond, Resolve time.Duration
+}
 
 // ChartFilter says what the charts are about.
 type ChartFilter struct {
@@ -123,7 +126,7 @@ func (d *Desk) chartsNow(ctx context.Context, f ChartFilter) (Charts, error) {
 		monday := day.Day() - (int(day.Weekday())+6)%7
 		since, unit = time.Date(day.Year(), day.Month(), monday-7*(chartWeeks-1), 0, 0, 0, 0, d.Zone), "week"
 	}
-	c := Charts{At: now, Since: since, Figures: map[string][]ChartRow{}, Targets: map[ticket.Priority]Target{}}
+	c := Charts{At: now, Since: since, Figures: map[string][]ChartRow{}, Targets: map[ticket.Priority][]Target{}}
 	figures, err := d.Store.Charts(ctx, store.ChartFilter{Since: since, Unit: unit, Zone: zoneName(now.In(d.Zone)), Priority: f.Priority})
 	if err != nil {
 		return Charts{}, outside(err)
@@ -136,10 +139,22 @@ func (d *Desk) chartsNow(ctx context.Context, f ChartFilter) (Charts, error) {
 		c.Figures[name] = list
 	}
 	for _, p := range []ticket.Priority{ticket.P1, ticket.P2, ticket.P3, ticket.P4} {
-		plan := d.Policy.For(p)
-		c.Targets[p] = Target{plan.Respond, plan.Resolve}
+		c.Targets[p] = d.targets(p)
 	}
 	return c, nil
+}
+
+// targets are a priority's, each group with its own.
+func (d *Desk) targets(p ticket.Priority) []Target {
+	all := d.Policy.For(p)
+	list := []Target{{"", all.Respond, all.Resolve}}
+	for _, group := range d.Policy.Groups() {
+		own := d.Policy.Group(group).For(p)
+		if own.Respond != all.Respond || own.Resolve != all.Resolve {
+			list = append(list, Target{group, own.Respond, own.Resolve})
+		}
+	}
+	return list
 }
 
 // zoneName is the zone of a time as PostgreSQL knows it. The machine's own has no

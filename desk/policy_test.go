@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"deskbell/desk"
 	"deskbell/policy"
 	"deskbell/roster"
@@ -57,4 +59,29 @@ func TestPolicyOfAGroupAndReplan(t *testing.T) {
 	_, err = w.desk.Do(t.Context(), desk.Act{ID: "up", Person: meg, Channel: "rest", Number: numbers[0], Verb: ticket.Reprioritise, Priority: ticket.P1})
 	must(t, err)
 	lease(numbers[0], 5*time.Minute)
+}
+
+// The board says that the desk is closed only when every group's office is, and opens
+// with the first of them; a chart has the target of each group that has its own.
+func TestPolicyOfAGroupOnTheBoard(t *testing.T) {
+	w := open(t, `priorities: {P3: {respond: 4h}}
+office: {zone: UTC, days: mon-fri, from: "08:00", to: "18:00", holidays: none}
+groups:
+  early: {office: {from: "06:00", to: "12:00"}}
+  late: {priorities: {P3: {respond: 2h}}, office: {from: "12:00", to: "20:00"}}`)
+	day := time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC) // a Tuesday
+	for _, c := range []struct{ at, opens time.Duration }{{19 * time.Hour, 0}, {21 * time.Hour, 30 * time.Hour}, {31 * time.Hour, 0}, {36 * time.Hour, 0}} {
+		w.clock.pass(day.Add(c.at).Sub(w.clock.Now()))
+		b, err := w.desk.Board(t.Context())
+		must(t, err)
+		if b.Closed != (c.opens > 0) || b.Closed && !b.Opens.Equal(day.Add(c.opens)) {
+			t.Errorf("at %v: closed %v, opens %v", c.at, b.Closed, b.Opens)
+		}
+	}
+	all, err := w.desk.Charts(t.Context(), desk.ChartFilter{})
+	must(t, err)
+	want := []desk.Target{{Respond: 4 * time.Hour, Resolve: 20 * time.Hour}, {Group: "late", Respond: 2 * time.Hour, Resolve: 20 * time.Hour}}
+	if diff := cmp.Diff(want, all.Targets[ticket.P3]); diff != "" || len(all.Targets[ticket.P1]) != 1 {
+		t.Errorf("targets: %s", diff)
+	}
 }

@@ -134,7 +134,8 @@ type Board struct {
 	Recent   []RecentEvent // the last events of all tickets, newest first
 	// Estimate is that of a ticket that would come in now.
 	Estimate Estimate
-	// Closed says that it is outside office hours; Opens is when they begin.
+	// Closed says that it is outside the office hours of every group; Opens is when
+	// the first of them begin.
 	Closed bool
 	Opens  time.Time
 	// Names maps the ids in OnCall to names.

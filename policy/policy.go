@@ -7,6 +7,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"time"
 	_ "time/tzdata" // the built-in default names a zone; a machine may have none
@@ -32,6 +33,9 @@ func (p Policy) Group(name string) Policy {
 	}
 	return p
 }
+
+// Groups returns the names of the groups that have a policy of their own, sorted.
+func (p Policy) Groups() []string { return slices.Sorted(maps.Keys(p.groups)) }
 
 // For returns the plan of a priority; a word that is none gets P3's, the
 // priority of a ticket that names none.

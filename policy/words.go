@@ -2,8 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 )
@@ -25,7 +23,7 @@ func (p Policy) String() string {
 		line("Every person: gets at most %s an hour, the rest in a bundle", count(p.budget, "offer", "offers"))
 	}
 	line("Office hours: %s", p.office)
-	for _, name := range slices.Sorted(maps.Keys(p.groups)) {
+	for _, name := range p.Groups() {
 		own := p.groups[name]
 		line("Group %s:", name)
 		indented := func(format string, args ...any) { line("  "+format, args...) }

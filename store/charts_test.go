@@ -26,9 +26,9 @@ func TestCharts(t *testing.T) {
 		by      ticket.Party
 		channel string
 	}
-	tell := func(p ticket.Priority, respond int, story ...happening) int {
+	tell := func(p ticket.Priority, respond, resolve int, story ...happening) int {
 		opened := submit(t, s, "x")
-		opened.Priority, opened.Version, opened.RespondBy = p, len(story)+1, at(respond)
+		opened.Priority, opened.Version, opened.RespondBy, opened.ResolveBy = p, len(story)+1, at(respond), at(resolve)
 		opened.CreatedAt = start
 		events := []ticket.Event{{Seq: 1, At: start, Kind: ticket.Opened, Actor: opened.Requester}}
 		for i, h := range story {
@@ -48,10 +48,11 @@ func TestCharts(t *testing.T) {
 		return opened.Number
 	}
 	// Taken after 10 and 30 min by text and chat, solved after 60 min of which the
-	// requester was asked for 20, and after 90; the second one late and called about.
-	one := tell(ticket.P1, 15, happening{0, ticket.Offered, sys, ""}, happening{10, ticket.Taken, bob, "sms"}, happening{20, ticket.Asked, bob, "sms"}, happening{40, ticket.Answered, sys, "web"}, happening{60, ticket.Solved, bob, "sms"})
-	two := tell(ticket.P3, 15, happening{0, ticket.Offered, sys, ""}, happening{15, ticket.Escalated, sys, ""}, happening{30, ticket.Taken, bob, "im"}, happening{90, ticket.Solved, bob, "im"}, happening{100, ticket.Reopened, sys, "sms"})
-	tell(ticket.P3, 500) // waits
+	// requester was asked for 20, by when it was late, and after 90; the second one
+	// late and called about.
+	one := tell(ticket.P1, 15, 55, happening{0, ticket.Offered, sys, ""}, happening{10, ticket.Taken, bob, "sms"}, happening{20, ticket.Asked, bob, "sms"}, happening{40, ticket.Answered, sys, "web"}, happening{60, ticket.Solved, bob, "sms"})
+	two := tell(ticket.P3, 15, 95, happening{0, ticket.Offered, sys, ""}, happening{15, ticket.Escalated, sys, ""}, happening{30, ticket.Taken, bob, "im"}, happening{90, ticket.Solved, bob, "im"}, happening{100, ticket.Reopened, sys, "sms"})
+	tell(ticket.P3, 500, 900) // waits
 	must(t, s.KeepPromise(t.Context(), one, store.Promise{At: start, Place: 1, Method: "m", Low: 5 * time.Minute, High: 12 * time.Minute}))
 	must(t, s.KeepPromise(t.Context(), two, store.Promise{At: start, Place: 1, Method: "m", Low: 5 * time.Minute, High: 12 * time.Minute}))
 	clk.pass(150 * time.Minute)
@@ -76,7 +77,7 @@ func TestCharts(t *testing.T) {
 	got["load"] = got["load"][load : load+1]
 	want := map[string][]store.ChartRow{
 		"claim":       {{Key: day, Values: []float64{1200, 1680, 2, 1}}}, // 10 and 30 min: the half is 20, nine tenths 28
-		"resolve":     {{Key: day, Values: []float64{3900, 5100, 2, 2}}}, // 40 and 90 min
+		"resolve":     {{Key: day, Values: []float64{3900, 5100, 2, 1}}}, // 40 and 90 min
 		"escalations": {{Key: day, Values: []float64{1, 0, 0}}},
 		"nights":      got["nights"],
 		"load":        {{Key: got["load"][0].Key, Values: []float64{0, 2, 2, 2, 0, 0}}},

@@ -183,11 +183,9 @@ func (c chart) plotOf(rows []desk.ChartRow, all desk.Charts, f desk.ChartFilter)
 	if f.Weeks {
 		step = 7
 	}
-	target := c.target(all, f)
 	first := time.Date(all.Since.Year(), all.Since.Month(), all.Since.Day(), 0, 0, 0, 0, time.UTC)
 	local := all.At.In(all.Since.Location())
 	last := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, time.UTC)
-	var targets []*float64
 	for day := first; !day.After(last); day = day.AddDate(0, 0, step) {
 		p.X = append(p.X, day.Unix())
 		values, ok := known[day.Format(time.DateOnly)]
@@ -201,23 +199,19 @@ func (c chart) plotOf(rows []desk.ChartRow, all desk.Charts, f desk.ChartFilter)
 				p.Series[i].Values = append(p.Series[i].Values, nil)
 			}
 		}
-		targets = append(targets, &target)
 	}
-	if target > 0 {
-		p.Series = append(p.Series, series{Name: "target", Target: true, Values: targets})
+	for _, t := range all.Targets[f.Priority] {
+		within := map[string]time.Duration{"claim": t.Respond, "resolve": t.Resolve}[c.name]
+		if within == 0 {
+			continue
+		}
+		line := series{Name: "target", Target: true, Values: slices.Repeat([]*float64{new(within.Seconds())}, len(p.X))}
+		if t.Group != "" {
+			line.Name += " of " + t.Group
+		}
+		p.Series = append(p.Series, line)
 	}
 	return p
-}
-
-// target is the policy's, in seconds, where one priority is shown.
-func (c chart) target(all desk.Charts, f desk.ChartFilter) float64 {
-	switch t := all.Targets[f.Priority]; c.name {
-	case "claim":
-		return t.Respond.Seconds()
-	case "resolve":
-		return t.Resolve.Seconds()
-	}
-	return 0
 }
 
 func heatOf(rows []desk.ChartRow) *heat {

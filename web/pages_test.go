@@ -264,7 +264,7 @@ func TestChartsPage(t *testing.T) {
 		"channels": {{Key: "2026-11-20", Values: []float64{6, 2, 1, 1}}},
 		"delivery": {{Key: "2026-11-20", Values: []float64{90, 5, 40, 0, 5}}},
 		"queue":    {{Key: "Mon 09:00", Values: []float64{4, 30}}, {Key: "Mon 10:00", Values: []float64{1, 30}}},
-	}, Targets: map[ticket.Priority]desk.Target{ticket.P1: {Respond: 15 * time.Minute}}}
+	}, Targets: map[ticket.Priority][]desk.Target{ticket.P1: {{Respond: 15 * time.Minute}, {Group: "it", Respond: 5 * time.Minute}, {Group: "hr"}}}}
 	h := New(Config{}, &fakeDesk{figures: all})
 	page := visit(t, h, rob, "GET", "/charts?priority=P1", nil).Body.String()
 	for _, words := range []string{"90 % of 10 taken within the target.", "80 % are taken from a phone or a chat.", "90.0 % of the text messages were delivered for certain, 5.0 % failed.", `class="h4">4.0<`, `class="h1">1.0<`, "/charts/claim.csv?priority=P1"} {
@@ -279,7 +279,7 @@ func TestChartsPage(t *testing.T) {
 		t.Fatalf("%v in %s", err, data)
 	}
 	day := slices.Index(drawn.X, time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC).Unix())
-	if len(drawn.X) != 28 || day < 0 || len(drawn.Series) != 3 || *drawn.Series[1].Values[day] != 900 || *drawn.Series[2].Values[0] != 900 || drawn.Series[0].Values[0] != nil {
+	if len(drawn.X) != 28 || day < 0 || len(drawn.Series) != 4 || *drawn.Series[1].Values[day] != 900 || *drawn.Series[2].Values[0] != 900 || *drawn.Series[3].Values[27] != 300 || drawn.Series[3].Name != "target of it" || drawn.Series[0].Values[0] != nil {
 		t.Errorf("%d days, the day is number %d: %s", len(drawn.X), day, data)
 	}
 	if got := visit(t, h, rob, "GET", "/charts/claim.csv", nil).Body.String(); got != "Day,median,9 of 10 within,tickets,within target\n2026-11-20,300,900,10,9\n" {

@@ -27,7 +27,7 @@ WITH moves AS (
     SELECT ticket, max(at) AS at FROM moves WHERE kind = 'resolved' GROUP BY ticket
 ), took AS (
     SELECT s.at, extract(epoch FROM s.at - t.created_at - coalesce(a.waited, '0')) AS seconds,
-        t.doc->>'resolve_by' IS NULL OR s.at - coalesce(a.waited, '0') <= (t.doc->>'resolve_by')::timestamptz AS within
+        t.doc->>'resolve_by' IS NULL OR s.at <= (t.doc->>'resolve_by')::timestamptz AS within -- which pauses have moved
     FROM solved s JOIN tickets t ON t.number = s.ticket LEFT JOIN asked a ON a.ticket = s.ticket
     WHERE t.created_at >= @since AND (@priority::text = '' OR t.priority = @priority)
 )
