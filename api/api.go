@@ -73,6 +73,12 @@ type Desk interface {
 	Attachments(ctx context.Context, number int) ([]desk.Attachment, error)
 	Attachment(ctx context.Context, number int, id string) (a desk.Attachment, content []byte, err error)
 	Detach(ctx context.Context, by desk.Caller, number int, id string) error
+	Directory(ctx context.Context, f desk.DirectoryFilter) (list []desk.Entry, next string, err error)
+	Entry(ctx context.Context, id string) (desk.Entry, error)
+	// AddPerson and EditPerson may also return desk.ErrNotAllowed; EditPerson changes
+	// version alone, and returns desk.ErrChanged for another, unless it is 0.
+	AddPerson(ctx context.Context, by desk.Caller, p roster.Person) (desk.Entry, error)
+	EditPerson(ctx context.Context, by desk.Caller, id string, version int, e desk.EntryEdit) (desk.Entry, error)
 	// Record returns everything that is kept about a person; Erase forgets them, or
 	// returns a *desk.InvalidError that says what keeps them here.
 	Record(ctx context.Context, person string) (desk.Record, error)

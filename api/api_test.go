@@ -557,6 +557,59 @@ func TestAttachments(t *testing.T) {
 	b.must(204, b.send("mia", "DELETE", "/v1/tickets/100/attachments/F1", ""))
 }
 
+func TestPeople(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.must(201, b.send("mia", "POST", "/v1/people", `{"id":"zoe","name":"Zoe","role":["agent","oncall"],"phone":"+4930123456","pin":"4711"}`))
+	want := map[string]any{"id": "zoe", "name": "Zoe", "role": []any{"agent", "oncall"}, "phone": "+4930123456", "jid": "", "language": "", "loc": "", "group": "", "prefers": "",
+		"has_pin": false, "active": true, "version": 1.0}
+	if diff := cmp.Diff(want, a.JSON); diff != "" {
+		t.Error(diff)
+	}
+	if a.Header().Get("Location") != "/v1/people/zoe" || a.Header().Get("ETag") != `"1"` {
+		t.Error(a.Header())
+	}
+	b.must(412, b.send("mia", "PATCH", "/v1/people/zoe", `{"active":false}`, "If-Match", `"7"`))
+	b.must(412, b.send("mia", "PATCH", "/v1/people/zoe", `{"active":false}`, "If-Match", `zoe`))
+	a = b.must(200, b.send("mia", "PATCH", "/v1/people/zoe", `{"active":false,"phone":""}`, "If-Match", `"1"`))
+	want["active"], want["phone"], want["version"] = false, "", 2.0
+	if diff := cmp.Diff(want, a.JSON); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(want, b.must(200, b.send("mia", "GET", "/v1/people/zoe", "")).JSON); diff != "" {
+		t.Error(diff)
+	}
+	if list := b.must(200, b.send("mia", "GET", "/v1/people?role=manager", "")).JSON; len(list["people"].([]any)) != 1 || list["next"] != "c2" {
+		t.Errorf("%v", list)
+	}
+	for _, c := range []struct {
+		who, method, path, body string
+		status                  int
+		names                   string // the field or the type of the problem
+	}{
+		{"ann", "GET", "/v1/people/ann", "", 200, ""},
+		{"ann", "GET", "/v1/people/zoe", "", 404, "no-such-person"},
+		{"mia", "GET", "/v1/people/nobody", "", 404, "no-such-person"},
+		{"ann", "PATCH", "/v1/people/ann", `{"loc":"room 7"}`, 200, ""},
+		{"ann", "PATCH", "/v1/people/zoe", `{"loc":"room 7"}`, 404, "no-such-person"},
+		{"mia", "POST", "/v1/people", `{"id":"ann","name":"Ann","role":["agent"]}`, 422, "id"},
+		{"mia", "POST", "/v1/people", `{"id":"max","name":"Max","role":["admin"]}`, 403, "not-allowed"},
+		{"mia", "POST", "/v1/people", `{"id":"Max","name":"Max","role":["agent"]}`, 422, "id"},
+		{"mia", "POST", "/v1/people", `{"id":"max","name":"Max","role":[]}`, 422, "role"},
+		{"mia", "POST", "/v1/people", `{"id":"max","name":"Max","role":["boss"]}`, 422, "role[0]"},
+		{"mia", "POST", "/v1/people", `{"id":"max","role":["agent"]}`, 422, "name"},
+		{"mia", "PATCH", "/v1/people/ann", `{"id":"max"}`, 422, "id"},
+		{"mia", "PATCH", "/v1/people/ann", `{"pin":"123"}`, 422, "pin"},
+		{"mia", "PATCH", "/v1/people/ann", `{"prefers":"fax"}`, 422, "prefers"},
+		{"mia", "GET", "/v1/people?limit=0", "", 422, "query.limit"},
+	} {
+		a := b.must(c.status, b.send(c.who, c.method, c.path, c.body))
+		if !strings.Contains(a.Body.String(), `"field":"`+c.names+`"`) && !strings.Contains(a.Body.String(), "problem:"+c.names) && c.names != "" {
+			t.Errorf("%s %s %s: %s", c.method, c.path, c.body, a.Body)
+		}
+	}
+}
+
 // Two of the same request at once: one is carried out, and the other told to wait.
 func TestTheSameRequestAtOnce(t *testing.T) {
 	t.Parallel()

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -71,7 +70,7 @@ func (s *server) attach(ctx context.Context, in *attachInput) (*attachOutput, er
 	}
 	a, err := s.desk.Attach(ctx, caller(ctx), in.Number, in.Name, in.RawBody)
 	if err != nil {
-		return nil, s.fileProblem(ctx, err)
+		return nil, s.problem(ctx, err, noFile())
 	}
 	return &attachOutput{fmt.Sprintf("/v1/tickets/%d/attachments/%s", in.Number, a.ID), shapeAttachment(a)}, nil
 }
@@ -97,24 +96,18 @@ func (s *server) download(ctx context.Context, in *attachmentInput) (*fileOutput
 	}
 	a, content, err := s.desk.Attachment(ctx, in.Number, in.ID)
 	if err != nil {
-		return nil, s.fileProblem(ctx, err)
+		return nil, s.problem(ctx, err, noFile())
 	}
 	return &fileOutput{a.Type, mime.FormatMediaType("attachment", map[string]string{"filename": a.Name}), strconv.Itoa(len(content)), content}, nil
 }
 
 func (s *server) detach(ctx context.Context, in *attachmentInput) (*empty, error) {
 	if err := s.desk.Detach(ctx, caller(ctx), in.Number, in.ID); err != nil {
-		return nil, s.fileProblem(ctx, err)
+		return nil, s.problem(ctx, err, noFile())
 	}
 	return nil, nil
 }
 
-func (s *server) fileProblem(ctx context.Context, err error) *Problem {
-	switch {
-	case errors.Is(err, desk.ErrNotFound):
-		return named("no_such_file", http.StatusNotFound, "No such file", "The ticket has no such file.")
-	case errors.Is(err, desk.ErrNoFiles):
-		return named("no_files", http.StatusNotImplemented, "This helpdesk keeps no files", "Whoever runs it has named no folder for them.")
-	}
-	return s.problem(ctx, err)
+func noFile() *Problem {
+	return named("no_such_file", http.StatusNotFound, "No such file", "The ticket has no such file.")
 }

@@ -33,6 +33,7 @@ type fakeDesk struct {
 	content   [][]byte
 	rota      []roster.Rotation
 	feeds     map[string]string // person by token
+	entries   map[string]desk.Entry
 }
 
 type storedRequest struct {
@@ -64,6 +65,10 @@ func (f *fakeDesk) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.overrides, f.rota, f.feeds = nil, nil, map[string]string{}
+	f.entries = map[string]desk.Entry{}
+	for id, p := range people {
+		f.entries[id] = desk.Entry{Person: p, Version: 1}
+	}
 	f.tokens, f.webhooks, f.files, f.content = nil, nil, nil, nil
 	f.tickets, f.lines, f.keys, f.commands = nil, map[int][]desk.Line{}, map[string]storedRequest{}, map[string]ticket.Ticket{}
 }
@@ -495,6 +500,70 @@ func (f *fakeDesk) Attachment(_ context.Context, number int, id string) (desk.At
 func (f *fakeDesk) Detach(ctx context.Context, _ desk.Caller, number int, id string) error {
 	_, _, err := f.Attachment(ctx, number, id)
 	return err
+}
+
+func (f *fakeDesk) Directory(_ context.Context, q desk.DirectoryFilter) (list []desk.Entry, next string, err error) {
+	unlock, err := f.lock()
+	defer unlock()
+	for id, e := range f.entries {
+		if q.Role == "" || e.Is(q.Role) {
+			list = append(list, f.entries[id])
+		}
+	}
+	slices.SortFunc(list, func(a, b desk.Entry) int { return cmp.Compare(a.ID, b.ID) })
+	return list, "c2", err
+}
+
+func (f *fakeDesk) Entry(_ context.Context, id string) (desk.Entry, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	e, ok := f.entries[id]
+	if err != nil || !ok {
+		return e, cmp.Or(err, desk.ErrNotFound)
+	}
+	return e, nil
+}
+
+func (f *fakeDesk) AddPerson(_ context.Context, by desk.Caller, p roster.Person) (desk.Entry, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	switch {
+	case err == nil && p.Is(roster.Admin) && !by.May(desk.AsAdmin):
+		err = desk.ErrNotAllowed
+	case err == nil && f.entries[p.ID].ID != "":
+		err = &desk.InvalidError{Field: "id", Problem: "somebody else has it"}
+	}
+	if err != nil {
+		return desk.Entry{}, err
+	}
+	p.PIN = ""
+	f.entries[p.ID] = desk.Entry{Person: p, Version: 1}
+	return f.entries[p.ID], nil
+}
+
+func (f *fakeDesk) EditPerson(_ context.Context, by desk.Caller, id string, version int, edit desk.EntryEdit) (desk.Entry, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	e, ok := f.entries[id]
+	switch {
+	case err != nil:
+	case !ok || by.Person.ID != id && !by.May(desk.AsManager):
+		err = desk.ErrNotFound
+	case version != 0 && version != e.Version:
+		err = desk.ErrChanged
+	}
+	if err != nil {
+		return desk.Entry{}, err
+	}
+	if edit.Phone != nil {
+		e.Phone = *edit.Phone
+	}
+	if edit.Active != nil {
+		e.Inactive = !*edit.Active
+	}
+	e.Version++
+	f.entries[id] = e
+	return e, nil
 }
 
 func (f *fakeDesk) Record(_ context.Context, person string) (desk.Record, error) {

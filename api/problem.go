@@ -71,8 +71,9 @@ func retry(p *Problem, seconds string) *Problem {
 	return p
 }
 
-// problem turns an error of the desk into what the client may know of it.
-func (s *server) problem(ctx context.Context, err error) *Problem {
+// problem turns an error of the desk into what the client may know of it. missing is
+// what desk.ErrNotFound means: a ticket when it is absent.
+func (s *server) problem(ctx context.Context, err error, missing ...*Problem) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
 	}
@@ -83,12 +84,20 @@ func (s *server) problem(ctx context.Context, err error) *Problem {
 		return invalid(FieldError{e.Field, e.Problem})
 	}
 	switch {
+	case errors.Is(err, desk.ErrNotFound) && len(missing) > 0:
+		return missing[0]
 	case errors.Is(err, desk.ErrNotFound):
 		return named("no_such_ticket", http.StatusNotFound, "No such ticket", "There is no such ticket, or it is not yours.")
+	case errors.Is(err, desk.ErrChanged):
+		return named("changed", http.StatusPreconditionFailed, "It has changed", "This is not the version that If-Match names. Read it again.")
+	case errors.Is(err, desk.ErrNotAllowed):
+		return named("not_allowed", http.StatusForbidden, "You may not do this", "Your role, or the scope of your token, does not allow this.")
 	case errors.Is(err, desk.ErrKeyReused):
 		return named("key_reused", http.StatusUnprocessableEntity, "The Idempotency-Key is used already", "This Idempotency-Key came with another request before. Use a new key for a new request.")
 	case errors.Is(err, desk.ErrUnknownToken):
 		return unauthorized("This token is not known, or no longer valid.")
+	case errors.Is(err, desk.ErrNoFiles):
+		return named("no_files", http.StatusNotImplemented, "This helpdesk keeps no files", "Whoever runs it has named no folder for them.")
 	case errors.Is(err, desk.ErrBusy):
 		return retry(named("in_progress", http.StatusConflict, "The same request is under way", "Wait, then repeat it with the same Idempotency-Key to learn its outcome."), "1")
 	case errors.Is(err, desk.ErrUnavailable):

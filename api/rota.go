@@ -84,11 +84,8 @@ func (s *server) addOverride(ctx context.Context, in *addOverrideInput) (*overri
 
 func (s *server) removeOverride(ctx context.Context, in *overrideInput) (*overrideOutput, error) {
 	r, err := s.desk.RemoveOverride(ctx, in.ID, caller(ctx).Person.ID)
-	if errors.Is(err, desk.ErrNotFound) {
-		return nil, named("no_such_override", http.StatusNotFound, "No such override", "There is no such override, or it was removed already.")
-	}
 	if err != nil {
-		return nil, s.problem(ctx, err)
+		return nil, s.problem(ctx, err, noOverride())
 	}
 	return &overrideOutput{r}, nil
 }
@@ -110,11 +107,8 @@ func (s *server) setRotation(ctx context.Context, in *rotationInput) (*rotationO
 
 func (s *server) removeRotation(ctx context.Context, in *removeRotationInput) (*empty, error) {
 	err := s.desk.RemoveRotation(ctx, in.Group, in.Name, caller(ctx).Person.ID)
-	if errors.Is(err, desk.ErrNotFound) {
-		return nil, named("no_such_rotation", http.StatusNotFound, "No such rotation", "There is no rotation of this name in this group.")
-	}
 	if err != nil {
-		return nil, s.problem(ctx, err)
+		return nil, s.problem(ctx, err, noRotation())
 	}
 	return nil, nil
 }
@@ -132,11 +126,8 @@ func (s *server) feed(ctx context.Context, in *feedInput) (*feedOutput, error) {
 		return nil, foreignFeed()
 	}
 	url, err := s.desk.Feed(ctx, in.Person)
-	if errors.Is(err, desk.ErrNotFound) {
-		return nil, noFeed()
-	}
 	if err != nil {
-		return nil, s.problem(ctx, err)
+		return nil, s.problem(ctx, err, noFeed())
 	}
 	out := &feedOutput{}
 	out.Body.URL = url
@@ -148,11 +139,8 @@ func (s *server) removeFeed(ctx context.Context, in *feedInput) (*empty, error) 
 		return nil, foreignFeed()
 	}
 	err := s.desk.RemoveFeed(ctx, in.Person)
-	if errors.Is(err, desk.ErrNotFound) {
-		return nil, noFeed()
-	}
 	if err != nil {
-		return nil, s.problem(ctx, err)
+		return nil, s.problem(ctx, err, noFeed())
 	}
 	return nil, nil
 }
@@ -192,4 +180,12 @@ func (s *server) feedCalendar(c *gin.Context) {
 		return
 	}
 	c.Data(http.StatusOK, "text/calendar; charset=utf-8", []byte(calendar))
+}
+
+func noOverride() *Problem {
+	return named("no_such_override", http.StatusNotFound, "No such override", "There is no such override, or it was removed already.")
+}
+
+func noRotation() *Problem {
+	return named("no_such_rotation", http.StatusNotFound, "No such rotation", "There is no rotation of this name in this group.")
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -32,6 +31,7 @@ var access = map[string]desk.Access{
 	"tokens": desk.AsRequester, "create-token": desk.AsRequester, "revoke-token": desk.AsRequester,
 	"audit":  desk.AsAdmin,
 	"attach": desk.AsRequester, "attachments": desk.AsRequester, "download": desk.AsRequester, "detach": desk.AsManager,
+	"people": desk.AsManager, "add-person": desk.AsManager, "person": desk.AsRequester, "edit-person": desk.AsRequester,
 	"record": desk.AsRequester, "erase": desk.AsAdmin,
 	"webhooks": desk.AsAdmin, "create-webhook": desk.AsAdmin, "end-webhook": desk.AsAdmin, "webhook-log": desk.AsAdmin,
 	"overrides": desk.AsRequester, "add-override": desk.AsManager, "remove-override": desk.AsManager,
@@ -107,6 +107,8 @@ func operation(doc *huma.OpenAPI, method, path string) *huma.Operation {
 		return item.Post
 	case http.MethodPut:
 		return item.Put
+	case http.MethodPatch:
+		return item.Patch
 	case http.MethodDelete:
 		return item.Delete
 	default:
@@ -120,91 +122,6 @@ func schemaName(t reflect.Type, hint string) string {
 }
 
 type empty struct{}
-
-type agentsOutput struct {
-	Body []desk.AgentView `nullable:"false"`
-}
-
-type onCallOutput struct{ Body desk.OnCallView }
-
-func (s *server) peopleRoutes() {
-	route(s, op("agents", http.MethodGet, "/v1/agents", "Who works here, who is there, who is on what", http.StatusOK, 503), s.agents)
-	route(s, op("oncall", http.MethodGet, "/v1/oncall", "Who is called, in order, until when", http.StatusOK, 503), s.onCall)
-	route(s, op("record", http.MethodGet, "/v1/people/{id}/record", "Everything that is kept about you; about anybody, for administrators", http.StatusOK, 404, 503), s.record)
-	route(s, op("erase", http.MethodDelete, "/v1/people/{id}", "Forget a person: their data and messages, the words of their tickets, and those tickets' histories in the engine", http.StatusOK, 404, 503), s.erase)
-}
-
-type personInput struct {
-	ID string `path:"id" maxLength:"100" doc:"The person's id." example:"ann"`
-}
-
-// recordOutput has no schema of its own: it is as wide as the database.
-type recordOutput struct{ Body any }
-
-type eraseOutput struct {
-	Body struct {
-		Name string `json:"name" doc:"Who they have become, of whom nothing is known." example:"erased-k3v9x2m7qa"`
-	}
-}
-
-func (s *server) record(ctx context.Context, in *personInput) (*recordOutput, error) {
-	if who := caller(ctx); in.ID != who.Person.ID && !who.May(desk.AsAdmin) {
-		return nil, noPerson()
-	}
-	r, err := s.desk.Record(ctx, in.ID)
-	if errors.Is(err, desk.ErrNotFound) {
-		return nil, noPerson()
-	}
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	return &recordOutput{r}, nil
-}
-
-func (s *server) erase(ctx context.Context, in *personInput) (*eraseOutput, error) {
-	name, err := s.desk.Erase(ctx, caller(ctx), in.ID)
-	if errors.Is(err, desk.ErrNotFound) {
-		return nil, noPerson()
-	}
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	out := &eraseOutput{}
-	out.Body.Name = name
-	return out, nil
-}
-
-func noPerson() *Problem {
-	return named("no_such_person", http.StatusNotFound, "No such person", "There is nobody with this id, or it is not you.")
-}
-
-func (s *server) agents(ctx context.Context, _ *empty) (*agentsOutput, error) {
-	agents, err := s.desk.Agents(ctx)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	out := &agentsOutput{Body: []desk.AgentView{}}
-	for _, a := range agents {
-		a.Since, a.LastSeen = a.Since.UTC(), a.LastSeen.UTC()
-		if a.Holding == nil {
-			a.Holding = []int{}
-		}
-		out.Body = append(out.Body, a)
-	}
-	return out, nil
-}
-
-func (s *server) onCall(ctx context.Context, _ *empty) (*onCallOutput, error) {
-	view, err := s.desk.OnCall(ctx)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	view.Until = view.Until.UTC()
-	if view.People == nil {
-		view.People = []string{}
-	}
-	return &onCallOutput{view}, nil
-}
 
 type healthOutput struct {
 	Body struct {

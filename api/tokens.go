@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -121,11 +120,8 @@ func (s *server) createToken(ctx context.Context, in *createTokenInput) (*create
 
 func (s *server) revokeToken(ctx context.Context, in *tokenInput) (*tokenOutput, error) {
 	t, err := s.desk.RevokeToken(ctx, caller(ctx), in.ID)
-	if errors.Is(err, desk.ErrNotFound) {
-		return nil, named("no_such_token", http.StatusNotFound, "No such token", "There is no such token of yours, or it was revoked already.")
-	}
 	if err != nil {
-		return nil, s.problem(ctx, err)
+		return nil, s.problem(ctx, err, noToken())
 	}
 	return &tokenOutput{shapeToken(t)}, nil
 }
@@ -141,4 +137,8 @@ func (s *server) audit(ctx context.Context, in *auditInput) (*auditOutput, error
 		out.Body.Next = &next
 	}
 	return out, nil
+}
+
+func noToken() *Problem {
+	return named("no_such_token", http.StatusNotFound, "No such token", "There is no such token of yours, or it was revoked already.")
 }

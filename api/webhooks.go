@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -94,11 +93,8 @@ func (s *server) createWebhook(ctx context.Context, in *createWebhookInput) (*cr
 
 func (s *server) endWebhook(ctx context.Context, in *webhookInput) (*webhookOutput, error) {
 	w, err := s.desk.EndWebhook(ctx, caller(ctx), in.ID)
-	if errors.Is(err, desk.ErrNotFound) {
-		return nil, named("no_such_webhook", http.StatusNotFound, "No such webhook", "There is no such webhook, or it was ended already.")
-	}
 	if err != nil {
-		return nil, s.problem(ctx, err)
+		return nil, s.problem(ctx, err, noWebhook())
 	}
 	return &webhookOutput{shapeWebhook(w)}, nil
 }
@@ -130,4 +126,8 @@ func place(cursor string) (int64, *Problem) {
 		return 0, invalid(FieldError{"cursor", "want the one that the page before named"})
 	}
 	return id, nil
+}
+
+func noWebhook() *Problem {
+	return named("no_such_webhook", http.StatusNotFound, "No such webhook", "There is no such webhook, or it was ended already.")
 }

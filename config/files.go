@@ -112,8 +112,9 @@ func appendEntry[T any](list []T, e entry) ([]T, error) {
 func keysOf[T any]() string {
 	var keys []string
 	for f := range reflect.TypeFor[T]().Fields() {
-		key, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		keys = append(keys, key)
+		if key, _, _ := strings.Cut(f.Tag.Get("json"), ","); key != "-" {
+			keys = append(keys, key)
+		}
 	}
 	return strings.Join(keys, ", ")
 }

@@ -159,8 +159,13 @@ func outside(err error) error {
 		return &InvalidError{"cursor", "want the one that the page before named"}
 	case errors.Is(err, store.ErrKeyReused):
 		return ErrKeyReused
+	case errors.Is(err, store.ErrChanged):
+		return ErrChanged
 	case errors.Is(err, store.ErrUnavailable):
 		return errors.Join(ErrUnavailable, err)
+	}
+	if taken, ok := errors.AsType[*store.TakenError](err); ok {
+		return &InvalidError{taken.Field, "somebody else has it"}
 	}
 	return err
 }

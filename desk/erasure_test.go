@@ -162,7 +162,7 @@ func TestEraseForgets(t *testing.T) {
 	if must(t, err); len(events) < 3 {
 		t.Errorf("its story: %+v", events)
 	}
-	acts, _, err := w.desk.Audit(t.Context(), desk.AuditFilter{Act: "person."})
+	acts, _, err := w.desk.Audit(t.Context(), desk.AuditFilter{Act: "person.erased"})
 	if must(t, err); len(acts) != 2 || acts[0].Actor != "eve" {
 		t.Errorf("audit: %+v", acts)
 	}

@@ -196,10 +196,12 @@ func (d *Desk) Session(ctx context.Context, secret string) (c Caller, renewed st
 }
 
 // StartSession signs in whoever an identity provider vouches for; ErrNotFound when
-// the directory has nobody with this id.
+// the directory has nobody active with this id.
 func (d *Desk) StartSession(ctx context.Context, person string) (secret string, err error) {
-	if _, err := d.Person(ctx, person); err != nil {
+	if p, err := d.Person(ctx, person); err != nil {
 		return "", err
+	} else if p.Inactive {
+		return "", ErrNotFound
 	}
 	secret, err = d.Store.CreateSession(ctx, person, "oidc")
 	return secret, outside(err)

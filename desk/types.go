@@ -29,6 +29,10 @@ var (
 	// ErrSignedOut says that a session or a link to sign in with is not known, used
 	// or expired.
 	ErrSignedOut = errors.New("not signed in")
+	// ErrChanged says that what was to be changed is not in the version that was seen.
+	ErrChanged = errors.New("changed meanwhile")
+	// ErrNotAllowed says that the caller may not do this.
+	ErrNotAllowed = errors.New("not allowed")
 	// ErrBusy says that more was asked for than can be done now; nothing was kept.
 	ErrBusy = errors.New("too much at once")
 )

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // File is what a people file holds.
@@ -98,6 +99,10 @@ func (p Person) mistakes() []mistake {
 	}
 	check("id", idPattern.MatchString(p.ID), "id %q: use lower-case letters, digits and hyphens", p.ID)
 	check("name", strings.TrimSpace(p.Name) != "", "name is missing: say what people call them")
+	for _, f := range [][2]string{{"id", p.ID}, {"name", p.Name}, {"jid", p.JID}, {"loc", p.Loc}, {"group", p.Group}} {
+		check(f[0], len(f[1]) <= maxField, "%s: use at most %d bytes", f[0], maxField)
+		check(f[0], utf8.ValidString(f[1]) && !strings.ContainsRune(f[1], 0), "%s: use text, without NUL characters", f[0])
+	}
 	check("role", len(p.Roles) > 0, "role is missing: use %s", rolesInWords)
 	for _, role := range p.Roles {
 		check("role", slices.Contains(allRoles(), role), "role %q: use %s", role, rolesInWords)
@@ -111,6 +116,10 @@ func (p Person) mistakes() []mistake {
 	check("pin", p.PIN == "" || pinPattern.MatchString(p.PIN), "pin: use 4 to 8 digits")
 	return out
 }
+
+// maxField is the most that a field may have, in bytes: more than any name, and it is
+// part of texts that cost money.
+const maxField = 200
 
 const rolesInWords = "requester, agent, oncall, manager or admin"
 

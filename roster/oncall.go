@@ -15,7 +15,7 @@ import (
 // and are the whole chain when no rotation of the group is running. An empty
 // group stands for all rotations, and a rotation without a group serves every
 // group. Ids that people does not name are left out, and so is who is
-// replaced by an override.
+// inactive or replaced by an override.
 //
 // A rotation whose zone or Every is not valid (see File.Validate) is left out.
 func OnCall(rota []Rotation, overrides []Override, people []Person, group string, at time.Time) (chain []string, until time.Time) {
@@ -25,7 +25,7 @@ func OnCall(rota []Rotation, overrides []Override, people []Person, group string
 		}
 	}
 	add := func(id string) {
-		known := slices.ContainsFunc(people, func(p Person) bool { return p.ID == id })
+		known := slices.ContainsFunc(people, func(p Person) bool { return p.ID == id && !p.Inactive })
 		if known && !slices.Contains(chain, id) {
 			chain = append(chain, id)
 		}

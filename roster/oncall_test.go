@@ -192,3 +192,20 @@ func TestHandOverKeepsItsTimeOnTheWall(t *testing.T) {
 		now = until
 	}
 }
+
+func TestInactivePeopleAreNotCalled(t *testing.T) {
+	t.Parallel()
+	gone := Person{ID: "gone", Roles: Roles{Agent, OnCallee, Manager}, Phone: "+4930100", Inactive: true}
+	here := Person{ID: "here", Roles: Roles{OnCallee}, Phone: "+4930200"}
+	start := time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)
+	rota := []Rotation{{Name: "a", Start: start, Every: "week", People: []string{"gone", "here"}}}
+	if chain, _ := OnCall(rota, nil, []Person{gone, here}, "", start); len(chain) != 1 || chain[0] != "here" {
+		t.Errorf("chain %v", chain)
+	}
+	if gone.Works() || OnDuty(Member{Person: gone}, nil, nil, start) {
+		t.Error("works")
+	}
+	if via, ok := Reach(Member{Person: gone}); ok {
+		t.Errorf("reached by %s", via)
+	}
+}

@@ -61,10 +61,13 @@ type Person struct {
 	Group    string `json:"group,omitempty"`
 	Prefers  string `json:"prefers,omitempty"` // sms, im or none: how a requester is told
 	PIN      string `json:"pin,omitempty"`
+	// Inactive is who works here no more: they have no role, nothing reaches them, and
+	// what they say is a stranger's. No file says so.
+	Inactive bool `json:"-"`
 }
 
-// Is tells whether the person has the role.
-func (p Person) Is(role Role) bool { return slices.Contains(p.Roles, role) }
+// Is tells whether the person has the role, and is active.
+func (p Person) Is(role Role) bool { return !p.Inactive && slices.Contains(p.Roles, role) }
 
 // Works tells whether the person may take tickets and work on them.
 func (p Person) Works() bool { return p.Is(Agent) || p.Is(OnCallee) || p.Is(Manager) }

@@ -133,8 +133,12 @@ func (m Member) now() string {
 // Reach returns the channel for one notice; ok is false when there is none, or
 // none is wanted. People who work on tickets get it where they see it at once,
 // else by IM, which keeps it for them. Requesters get it as they prefer, else by
-// SMS when they have a number that is not stopped, else by IM.
+// SMS when they have a number that is not stopped, else by IM. Who is inactive gets
+// none.
 func Reach(m Member) (via string, ok bool) {
+	if m.Inactive {
+		return "", false
+	}
 	if m.Works() {
 		via = m.now()
 	} else {

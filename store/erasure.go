@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"deskbell/roster"
 	"deskbell/store/internal/db"
 	"deskbell/ticket"
@@ -136,10 +138,14 @@ func erasable(ctx context.Context, q *db.Queries, id string) error {
 func (s *Store) Erase(ctx context.Context, id string, by Audit) (name string, files []string, err error) {
 	name = "erased-" + strings.ToLower(rand.Text()[:10])
 	err = s.tx(ctx, "erase a person", func(q *db.Queries) error {
-		row, err := q.LockedPerson(ctx, id)
+		locked, err := q.LockedPeople(ctx, []string{id})
+		if err == nil && len(locked) == 0 {
+			err = pgx.ErrNoRows
+		}
 		if err != nil {
 			return err
 		}
+		row := locked[0]
 		if err := erasable(ctx, q, id); err != nil {
 			return err
 		}
@@ -156,7 +162,7 @@ func (s *Store) Erase(ctx context.Context, id string, by Audit) (name string, fi
 		if files, err = q.ForgetFiles(ctx, numbers); err != nil {
 			return err
 		}
-		err = errors.Join(q.CopyErased(ctx, db.CopyErasedParams{Name: name, Person: id}),
+		err = errors.Join(q.CopyErased(ctx, db.CopyErasedParams{Name: name, Person: id, At: s.now()}),
 			q.RenameInOverrides(ctx, db.RenameInOverridesParams{Person: id, Name: name}), q.RenameInRota(ctx, db.RenameInRotaParams{Person: id, Name: name}),
 			q.RenameInAudit(ctx, db.RenameInAuditParams{Person: id, Name: name}), q.RenameElsewhere(ctx, db.RenameElsewhereParams{Person: id, Name: name}),
 			q.ForgetPerson(ctx, db.ForgetPersonParams{Person: id, Addresses: addresses(person(row)), Numbers: append([]int{}, numbers...)}))

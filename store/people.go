@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,58 +11,6 @@ import (
 	"deskbell/roster"
 	"deskbell/store/internal/db"
 )
-
-// Import writes a people file, in one transaction. It overwrites what the file
-// names and removes nothing; people whom it does not name come after those it
-// names. Passwords are not kept, of a PIN only a hash.
-func (s *Store) Import(ctx context.Context, f roster.File) error {
-	named := make([]string, len(f.People))
-	hashes := make([]string, len(f.People))
-	for i, p := range f.People {
-		hash, err := hashPIN(p.PIN)
-		if err != nil {
-			return fmt.Errorf("import people: %w", err)
-		}
-		named[i], hashes[i] = p.ID, hash
-	}
-	return s.tx(ctx, "import people", func(q *db.Queries) error {
-		if err := q.ShiftPositions(ctx, db.ShiftPositionsParams{By: len(f.People), Named: named}); err != nil {
-			return err
-		}
-		for i, p := range f.People {
-			roles := make([]string, len(p.Roles))
-			for j, role := range p.Roles {
-				roles[j] = string(role)
-			}
-			err := q.ImportPerson(ctx, db.ImportPersonParams{ID: p.ID, Position: i + 1, Name: p.Name, Roles: roles,
-				Phone: optional(p.Phone), Jid: optional(p.JID), Language: p.Language, Loc: p.Loc, Grp: p.Group,
-				Prefers: p.Prefers, PinHash: hashes[i]})
-			if err != nil {
-				return err
-			}
-		}
-		if len(f.Rota) > 0 {
-			if err := q.LockRota(ctx); err != nil {
-				return err
-			}
-		}
-		for i, r := range f.Rota {
-			if _, err := s.noteChange(ctx, q, r.Group, r.Name, "", &r); err != nil {
-				return err
-			}
-			row, err := rotationRow(r)
-			if err != nil {
-				return err
-			}
-			err = q.ImportRotation(ctx, db.ImportRotationParams{Grp: row.Grp, Name: row.Name, Position: i + 1, Zone: row.Zone,
-				Start: row.Start, Every: row.Every, People: row.People, Shifts: row.Shifts})
-			if err != nil {
-				return err
-			}
-		}
-		return agentsChanged(ctx, q, 1)
-	})
-}
 
 func agentsChanged(ctx context.Context, q *db.Queries, rows int64) error {
 	if rows == 0 {
@@ -116,7 +63,7 @@ func (s *Store) PeopleByID(ctx context.Context, ids []string) (map[string]roster
 }
 
 // PersonAt returns who has an address: an E.164 number or a bare JID. ErrNotFound
-// for a stranger.
+// for a stranger, and for who is deactivated.
 func (s *Store) PersonAt(ctx context.Context, channel gateway.Channel, address string) (roster.Person, error) {
 	find := s.q.PersonByPhone
 	if channel == gateway.IM {
@@ -146,7 +93,7 @@ func (s *Store) HasPIN(ctx context.Context, id string) (bool, error) {
 }
 
 func person(row db.Person) roster.Person {
-	p := roster.Person{ID: row.ID, Name: row.Name, Language: row.Language, Loc: row.Loc, Group: row.Grp, Prefers: row.Prefers}
+	p := roster.Person{ID: row.ID, Name: row.Name, Language: row.Language, Loc: row.Loc, Group: row.Grp, Prefers: row.Prefers, Inactive: row.DeactivatedAt != nil}
 	for _, role := range row.Roles {
 		p.Roles = append(p.Roles, roster.Role(role))
 	}
@@ -159,7 +106,7 @@ func person(row db.Person) roster.Person {
 	return p
 }
 
-// Members returns everybody who may work on tickets, with what is known about
+// Members returns everybody who may work on tickets now, with what is known about
 // them now, in the order of the people file.
 func (s *Store) Members(ctx context.Context) ([]roster.Member, error) {
 	rows, err := s.q.Members(ctx)

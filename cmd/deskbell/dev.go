@@ -449,7 +449,7 @@ func (s *stack) down() {
 
 // settle imports the people and makes the administrator's token.
 func (s *stack) settle(ctx context.Context, sys *system) error {
-	if err := sys.store.Import(ctx, s.people); err != nil {
+	if err := sys.store.ImportOnce(ctx, s.people); err != nil {
 		return fmt.Errorf("import people: %w", err)
 	}
 	path := s.state.Path("token")

@@ -390,7 +390,7 @@ func (d directory) JIDs(ctx context.Context) ([]string, error) {
 	people, err := d.store.People(ctx)
 	var jids []string
 	for _, p := range people {
-		if p.JID != "" {
+		if p.JID != "" && !p.Inactive {
 			jids = append(jids, p.JID)
 		}
 	}

@@ -37,7 +37,7 @@ func (s serveCmd) Run(ctx context.Context, log *slog.Logger) error {
 		if err != nil {
 			return fmt.Errorf("DESKBELL_PEOPLE_FILE: %w", err)
 		}
-		if err := sys.store.Import(ctx, people); err != nil {
+		if err := sys.store.ImportOnce(ctx, people); err != nil {
 			return fmt.Errorf("DESKBELL_PEOPLE_FILE: %w", err)
 		}
 	}

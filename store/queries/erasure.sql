@@ -1,8 +1,5 @@
 -- What a person left, and how it is forgotten. name is who they become.
 
--- name: LockedPerson :one
-SELECT * FROM people WHERE id = @id FOR UPDATE;
-
 -- name: OpenOf :many
 -- Tickets that are not over and know them: their workflows would tell again.
 SELECT number FROM tickets
@@ -34,8 +31,8 @@ WHERE number = @number;
 UPDATE timeline SET doc = @doc WHERE ticket = @ticket AND seq = @seq;
 
 -- name: CopyErased :exec
-INSERT INTO people (id, position, name, roles, language, loc, grp, prefers, pin_hash)
-SELECT @name::text, p.position, 'Erased', '{requester}', '', '', '', 'none', '' FROM people p WHERE p.id = @person::text;
+INSERT INTO people (id, position, name, roles, language, loc, grp, prefers, pin_hash, deactivated_at)
+SELECT @name::text, p.position, 'Erased', '{requester}', '', '', '', 'none', '', @at::timestamptz FROM people p WHERE p.id = @person::text;
 
 -- name: RenameInOverrides :exec
 UPDATE overrides SET

@@ -1,14 +1,32 @@
--- name: ImportPerson :exec
-INSERT INTO people (id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash)
-VALUES (@id, @position, @name, @roles, @phone, @jid, @language, @loc, @grp, @prefers, @pin_hash)
+-- name: WritePerson :one
+-- Who is new comes last.
+INSERT INTO people (id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, deactivated_at)
+SELECT @id, coalesce(max(p.position), 0) + 1, @name, @roles, @phone, @jid, @language, @loc, @grp, @prefers, @pin_hash, @deactivated_at FROM people p
 ON CONFLICT (id) DO UPDATE SET
-    position = excluded.position, name = excluded.name, roles = excluded.roles, phone = excluded.phone,
-    jid = excluded.jid, language = excluded.language, loc = excluded.loc, grp = excluded.grp,
-    prefers = excluded.prefers, pin_hash = excluded.pin_hash;
+    name = excluded.name, roles = excluded.roles, phone = excluded.phone, jid = excluded.jid, language = excluded.language,
+    loc = excluded.loc, grp = excluded.grp, prefers = excluded.prefers, pin_hash = excluded.pin_hash,
+    deactivated_at = excluded.deactivated_at, version = people.version + 1
+RETURNING version;
 
--- name: ShiftPositions :exec
--- Whoever the file does not name keeps their order, after those it names.
-UPDATE people SET position = position + @by::integer WHERE NOT id = ANY (@named::text[]);
+-- name: OrderPeople :exec
+-- Those who are named stand in this order, before all others, who keep theirs.
+UPDATE people SET position = coalesce(array_position(@named::text[], id), position + cardinality(@named));
+
+-- name: LockedPeople :many
+SELECT * FROM people WHERE id = ANY (@ids::text[]) ORDER BY id FOR UPDATE;
+
+-- name: Directory :many
+SELECT * FROM people
+WHERE (position, id) > (@after_position::integer, @after_id::text)
+  AND (@role::text = '' OR @role = ANY (roles)) AND (@grp::text = '' OR grp = @grp) AND (@inactive::boolean OR deactivated_at IS NULL)
+  AND (@words::text = '' OR position(lower(@words) IN lower(id || ' ' || name || ' ' || coalesce(phone, '') || ' ' || coalesce(jid, ''))) > 0)
+ORDER BY position, id LIMIT @max;
+
+-- name: PeopleFile :one
+SELECT hash FROM people_file;
+
+-- name: SetPeopleFile :exec
+INSERT INTO people_file (hash) VALUES (@hash) ON CONFLICT (singleton) DO UPDATE SET hash = excluded.hash;
 
 -- name: People :many
 SELECT * FROM people ORDER BY position, id;
@@ -17,10 +35,10 @@ SELECT * FROM people ORDER BY position, id;
 SELECT * FROM people WHERE id = ANY (@ids::text[]);
 
 -- name: PersonByPhone :one
-SELECT * FROM people WHERE phone = @phone::text;
+SELECT * FROM people WHERE phone = @phone::text AND deactivated_at IS NULL;
 
 -- name: PersonByJID :one
-SELECT * FROM people WHERE jid = @jid::text;
+SELECT * FROM people WHERE jid = @jid::text AND deactivated_at IS NULL;
 
 -- name: Members :many
 SELECT sqlc.embed(p), coalesce(h.numbers, '{}')::integer[] AS holding
@@ -29,7 +47,7 @@ LEFT JOIN (
     SELECT assignee, array_agg(number ORDER BY number) AS numbers
     FROM tickets WHERE status IN ('assigned', 'pending') GROUP BY assignee
 ) h ON h.assignee = p.id
-WHERE p.roles && '{agent,oncall,manager}'::text[]
+WHERE p.roles && '{agent,oncall,manager}'::text[] AND p.deactivated_at IS NULL
 ORDER BY p.position, p.id;
 
 -- name: Member :one

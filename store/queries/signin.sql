@@ -4,8 +4,8 @@ VALUES (@hash, @person, @scopes, @name, @created_at, @expires, @created_by)
 RETURNING *;
 
 -- name: Token :one
-SELECT person, scopes, last_used FROM tokens
-WHERE hash = @hash AND revoked_at IS NULL AND (expires IS NULL OR expires > @now);
+SELECT t.person, t.scopes, t.last_used FROM tokens t JOIN people p ON p.id = t.person
+WHERE t.hash = @hash AND t.revoked_at IS NULL AND (t.expires IS NULL OR t.expires > @now) AND p.deactivated_at IS NULL;
 
 -- name: TouchToken :exec
 UPDATE tokens SET last_used = @now WHERE hash = @hash;
@@ -39,8 +39,11 @@ WITH ended AS (
 )
 SELECT person FROM ended LIMIT 1;
 
--- name: EndSessionsOf :execrows
+-- name: EndSessionsOf :exec
 DELETE FROM sessions WHERE person = @person;
+
+-- name: EndLinksOf :exec
+DELETE FROM sign_in_links WHERE person = @person;
 
 -- name: ForgetSessions :exec
 DELETE FROM sessions WHERE expires <= @now;

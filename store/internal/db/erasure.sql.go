@@ -31,17 +31,18 @@ func (q *Queries) BlankMentions(ctx context.Context, arg BlankMentionsParams) er
 }
 
 const copyErased = `-- name: CopyErased :exec
-INSERT INTO people (id, position, name, roles, language, loc, grp, prefers, pin_hash)
-SELECT $1::text, p.position, 'Erased', '{requester}', '', '', '', 'none', '' FROM people p WHERE p.id = $2::text
+INSERT INTO people (id, position, name, roles, language, loc, grp, prefers, pin_hash, deactivated_at)
+SELECT $1::text, p.position, 'Erased', '{requester}', '', '', '', 'none', '', $2::timestamptz FROM people p WHERE p.id = $3::text
 `
 
 type CopyErasedParams struct {
 	Name   string
+	At     time.Time
 	Person string
 }
 
 func (q *Queries) CopyErased(ctx context.Context, arg CopyErasedParams) error {
-	_, err := q.db.Exec(ctx, copyErased, arg.Name, arg.Person)
+	_, err := q.db.Exec(ctx, copyErased, arg.Name, arg.At, arg.Person)
 	return err
 }
 
@@ -146,40 +147,6 @@ func (q *Queries) ForgetPerson(ctx context.Context, arg ForgetPersonParams) erro
 	return err
 }
 
-const lockedPerson = `-- name: LockedPerson :one
-
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people WHERE id = $1 FOR UPDATE
-`
-
-// What a person left, and how it is forgotten. name is who they become.
-func (q *Queries) LockedPerson(ctx context.Context, id string) (Person, error) {
-	row := q.db.QueryRow(ctx, lockedPerson, id)
-	var i Person
-	err := row.Scan(
-		&i.ID,
-		&i.Position,
-		&i.Name,
-		&i.Roles,
-		&i.Phone,
-		&i.Jid,
-		&i.Language,
-		&i.Loc,
-		&i.Grp,
-		&i.Prefers,
-		&i.PinHash,
-		&i.Presence,
-		&i.PresenceShow,
-		&i.PresenceReason,
-		&i.PresenceSince,
-		&i.LastSeen,
-		&i.AwayUntil,
-		&i.AwayReason,
-		&i.Stopped,
-		&i.LastAsked,
-	)
-	return i, err
-}
-
 const messagesFrom = `-- name: MessagesFrom :many
 SELECT channel, text, kept_at FROM inbox WHERE sender = ANY ($1::text[]) ORDER BY id
 `
@@ -275,12 +242,14 @@ func (q *Queries) NumbersOf(ctx context.Context, person string) ([]int, error) {
 }
 
 const openOf = `-- name: OpenOf :many
+
 SELECT number FROM tickets
 WHERE status IN ('new', 'assigned', 'pending', 'resolved')
   AND (requester = $1::text OR jsonb_path_exists(doc, '$.**.id ? (@ == $id)', jsonb_build_object('id', $1)))
 ORDER BY number
 `
 
+// What a person left, and how it is forgotten. name is who they become.
 // Tickets that are not over and know them: their workflows would tell again.
 func (q *Queries) OpenOf(ctx context.Context, person string) ([]int, error) {
 	rows, err := q.db.Query(ctx, openOf, person)

@@ -107,6 +107,8 @@ type Person struct {
 	AwayReason     string
 	Stopped        bool
 	LastAsked      *time.Time
+	Version        int
+	DeactivatedAt  *time.Time
 }
 
 type Promise struct {

@@ -10,6 +10,75 @@ import (
 	"time"
 )
 
+const directory = `-- name: Directory :many
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people
+WHERE (position, id) > ($1::integer, $2::text)
+  AND ($3::text = '' OR $3 = ANY (roles)) AND ($4::text = '' OR grp = $4) AND ($5::boolean OR deactivated_at IS NULL)
+  AND ($6::text = '' OR position(lower($6) IN lower(id || ' ' || name || ' ' || coalesce(phone, '') || ' ' || coalesce(jid, ''))) > 0)
+ORDER BY position, id LIMIT $7
+`
+
+type DirectoryParams struct {
+	AfterPosition int
+	AfterID       string
+	Role          string
+	Grp           string
+	Inactive      bool
+	Words         string
+	Max           int
+}
+
+func (q *Queries) Directory(ctx context.Context, arg DirectoryParams) ([]Person, error) {
+	rows, err := q.db.Query(ctx, directory,
+		arg.AfterPosition,
+		arg.AfterID,
+		arg.Role,
+		arg.Grp,
+		arg.Inactive,
+		arg.Words,
+		arg.Max,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Person
+	for rows.Next() {
+		var i Person
+		if err := rows.Scan(
+			&i.ID,
+			&i.Position,
+			&i.Name,
+			&i.Roles,
+			&i.Phone,
+			&i.Jid,
+			&i.Language,
+			&i.Loc,
+			&i.Grp,
+			&i.Prefers,
+			&i.PinHash,
+			&i.Presence,
+			&i.PresenceShow,
+			&i.PresenceReason,
+			&i.PresenceSince,
+			&i.LastSeen,
+			&i.AwayUntil,
+			&i.AwayReason,
+			&i.Stopped,
+			&i.LastAsked,
+			&i.Version,
+			&i.DeactivatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const forgetPresence = `-- name: ForgetPresence :execrows
 UPDATE people SET presence = 'unknown', presence_show = '', presence_reason = '', presence_since = $1
 WHERE presence <> 'unknown'
@@ -23,44 +92,51 @@ func (q *Queries) ForgetPresence(ctx context.Context, at *time.Time) (int64, err
 	return result.RowsAffected(), nil
 }
 
-const importPerson = `-- name: ImportPerson :exec
-INSERT INTO people (id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-ON CONFLICT (id) DO UPDATE SET
-    position = excluded.position, name = excluded.name, roles = excluded.roles, phone = excluded.phone,
-    jid = excluded.jid, language = excluded.language, loc = excluded.loc, grp = excluded.grp,
-    prefers = excluded.prefers, pin_hash = excluded.pin_hash
+const lockedPeople = `-- name: LockedPeople :many
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE
 `
 
-type ImportPersonParams struct {
-	ID       string
-	Position int
-	Name     string
-	Roles    []string
-	Phone    *string
-	Jid      *string
-	Language string
-	Loc      string
-	Grp      string
-	Prefers  string
-	PinHash  string
-}
-
-func (q *Queries) ImportPerson(ctx context.Context, arg ImportPersonParams) error {
-	_, err := q.db.Exec(ctx, importPerson,
-		arg.ID,
-		arg.Position,
-		arg.Name,
-		arg.Roles,
-		arg.Phone,
-		arg.Jid,
-		arg.Language,
-		arg.Loc,
-		arg.Grp,
-		arg.Prefers,
-		arg.PinHash,
-	)
-	return err
+func (q *Queries) LockedPeople(ctx context.Context, ids []string) ([]Person, error) {
+	rows, err := q.db.Query(ctx, lockedPeople, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Person
+	for rows.Next() {
+		var i Person
+		if err := rows.Scan(
+			&i.ID,
+			&i.Position,
+			&i.Name,
+			&i.Roles,
+			&i.Phone,
+			&i.Jid,
+			&i.Language,
+			&i.Loc,
+			&i.Grp,
+			&i.Prefers,
+			&i.PinHash,
+			&i.Presence,
+			&i.PresenceShow,
+			&i.PresenceReason,
+			&i.PresenceSince,
+			&i.LastSeen,
+			&i.AwayUntil,
+			&i.AwayReason,
+			&i.Stopped,
+			&i.LastAsked,
+			&i.Version,
+			&i.DeactivatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const markAsked = `-- name: MarkAsked :exec
@@ -78,7 +154,7 @@ func (q *Queries) MarkAsked(ctx context.Context, arg MarkAskedParams) error {
 }
 
 const member = `-- name: Member :one
-SELECT p.id, p.position, p.name, p.roles, p.phone, p.jid, p.language, p.loc, p.grp, p.prefers, p.pin_hash, p.presence, p.presence_show, p.presence_reason, p.presence_since, p.last_seen, p.away_until, p.away_reason, p.stopped, p.last_asked, ARRAY(
+SELECT p.id, p.position, p.name, p.roles, p.phone, p.jid, p.language, p.loc, p.grp, p.prefers, p.pin_hash, p.presence, p.presence_show, p.presence_reason, p.presence_since, p.last_seen, p.away_until, p.away_reason, p.stopped, p.last_asked, p.version, p.deactivated_at, ARRAY(
     SELECT t.number FROM tickets t WHERE t.assignee = p.id AND t.status IN ('assigned', 'pending') ORDER BY t.number
 )::integer[] AS holding
 FROM people p WHERE p.id = $1
@@ -113,19 +189,21 @@ func (q *Queries) Member(ctx context.Context, id string) (MemberRow, error) {
 		&i.Person.AwayReason,
 		&i.Person.Stopped,
 		&i.Person.LastAsked,
+		&i.Person.Version,
+		&i.Person.DeactivatedAt,
 		&i.Holding,
 	)
 	return i, err
 }
 
 const members = `-- name: Members :many
-SELECT p.id, p.position, p.name, p.roles, p.phone, p.jid, p.language, p.loc, p.grp, p.prefers, p.pin_hash, p.presence, p.presence_show, p.presence_reason, p.presence_since, p.last_seen, p.away_until, p.away_reason, p.stopped, p.last_asked, coalesce(h.numbers, '{}')::integer[] AS holding
+SELECT p.id, p.position, p.name, p.roles, p.phone, p.jid, p.language, p.loc, p.grp, p.prefers, p.pin_hash, p.presence, p.presence_show, p.presence_reason, p.presence_since, p.last_seen, p.away_until, p.away_reason, p.stopped, p.last_asked, p.version, p.deactivated_at, coalesce(h.numbers, '{}')::integer[] AS holding
 FROM people p
 LEFT JOIN (
     SELECT assignee, array_agg(number ORDER BY number) AS numbers
     FROM tickets WHERE status IN ('assigned', 'pending') GROUP BY assignee
 ) h ON h.assignee = p.id
-WHERE p.roles && '{agent,oncall,manager}'::text[]
+WHERE p.roles && '{agent,oncall,manager}'::text[] AND p.deactivated_at IS NULL
 ORDER BY p.position, p.id
 `
 
@@ -164,6 +242,8 @@ func (q *Queries) Members(ctx context.Context) ([]MembersRow, error) {
 			&i.Person.AwayReason,
 			&i.Person.Stopped,
 			&i.Person.LastAsked,
+			&i.Person.Version,
+			&i.Person.DeactivatedAt,
 			&i.Holding,
 		); err != nil {
 			return nil, err
@@ -176,8 +256,18 @@ func (q *Queries) Members(ctx context.Context) ([]MembersRow, error) {
 	return items, nil
 }
 
+const orderPeople = `-- name: OrderPeople :exec
+UPDATE people SET position = coalesce(array_position($1::text[], id), position + cardinality($1))
+`
+
+// Those who are named stand in this order, before all others, who keep theirs.
+func (q *Queries) OrderPeople(ctx context.Context, named []string) error {
+	_, err := q.db.Exec(ctx, orderPeople, named)
+	return err
+}
+
 const people = `-- name: People :many
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people ORDER BY position, id
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people ORDER BY position, id
 `
 
 func (q *Queries) People(ctx context.Context) ([]Person, error) {
@@ -210,6 +300,8 @@ func (q *Queries) People(ctx context.Context) ([]Person, error) {
 			&i.AwayReason,
 			&i.Stopped,
 			&i.LastAsked,
+			&i.Version,
+			&i.DeactivatedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -222,7 +314,7 @@ func (q *Queries) People(ctx context.Context) ([]Person, error) {
 }
 
 const peopleByID = `-- name: PeopleByID :many
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people WHERE id = ANY ($1::text[])
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people WHERE id = ANY ($1::text[])
 `
 
 func (q *Queries) PeopleByID(ctx context.Context, ids []string) ([]Person, error) {
@@ -255,6 +347,8 @@ func (q *Queries) PeopleByID(ctx context.Context, ids []string) ([]Person, error
 			&i.AwayReason,
 			&i.Stopped,
 			&i.LastAsked,
+			&i.Version,
+			&i.DeactivatedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -266,8 +360,19 @@ func (q *Queries) PeopleByID(ctx context.Context, ids []string) ([]Person, error
 	return items, nil
 }
 
+const peopleFile = `-- name: PeopleFile :one
+SELECT hash FROM people_file
+`
+
+func (q *Queries) PeopleFile(ctx context.Context) (string, error) {
+	row := q.db.QueryRow(ctx, peopleFile)
+	var hash string
+	err := row.Scan(&hash)
+	return hash, err
+}
+
 const personByJID = `-- name: PersonByJID :one
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people WHERE jid = $1::text
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people WHERE jid = $1::text AND deactivated_at IS NULL
 `
 
 func (q *Queries) PersonByJID(ctx context.Context, jid string) (Person, error) {
@@ -294,12 +399,14 @@ func (q *Queries) PersonByJID(ctx context.Context, jid string) (Person, error) {
 		&i.AwayReason,
 		&i.Stopped,
 		&i.LastAsked,
+		&i.Version,
+		&i.DeactivatedAt,
 	)
 	return i, err
 }
 
 const personByPhone = `-- name: PersonByPhone :one
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked FROM people WHERE phone = $1::text
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people WHERE phone = $1::text AND deactivated_at IS NULL
 `
 
 func (q *Queries) PersonByPhone(ctx context.Context, phone string) (Person, error) {
@@ -326,6 +433,8 @@ func (q *Queries) PersonByPhone(ctx context.Context, phone string) (Person, erro
 		&i.AwayReason,
 		&i.Stopped,
 		&i.LastAsked,
+		&i.Version,
+		&i.DeactivatedAt,
 	)
 	return i, err
 }
@@ -346,6 +455,15 @@ func (q *Queries) SetAway(ctx context.Context, arg SetAwayParams) (int64, error)
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const setPeopleFile = `-- name: SetPeopleFile :exec
+INSERT INTO people_file (hash) VALUES ($1) ON CONFLICT (singleton) DO UPDATE SET hash = excluded.hash
+`
+
+func (q *Queries) SetPeopleFile(ctx context.Context, hash string) error {
+	_, err := q.db.Exec(ctx, setPeopleFile, hash)
+	return err
 }
 
 const setPresence = `-- name: SetPresence :execrows
@@ -395,17 +513,46 @@ func (q *Queries) SetStopped(ctx context.Context, arg SetStoppedParams) (int64, 
 	return result.RowsAffected(), nil
 }
 
-const shiftPositions = `-- name: ShiftPositions :exec
-UPDATE people SET position = position + $1::integer WHERE NOT id = ANY ($2::text[])
+const writePerson = `-- name: WritePerson :one
+INSERT INTO people (id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, deactivated_at)
+SELECT $1, coalesce(max(p.position), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM people p
+ON CONFLICT (id) DO UPDATE SET
+    name = excluded.name, roles = excluded.roles, phone = excluded.phone, jid = excluded.jid, language = excluded.language,
+    loc = excluded.loc, grp = excluded.grp, prefers = excluded.prefers, pin_hash = excluded.pin_hash,
+    deactivated_at = excluded.deactivated_at, version = people.version + 1
+RETURNING version
 `
 
-type ShiftPositionsParams struct {
-	By    int
-	Named []string
+type WritePersonParams struct {
+	ID            string
+	Name          string
+	Roles         []string
+	Phone         *string
+	Jid           *string
+	Language      string
+	Loc           string
+	Grp           string
+	Prefers       string
+	PinHash       string
+	DeactivatedAt *time.Time
 }
 
-// Whoever the file does not name keeps their order, after those it names.
-func (q *Queries) ShiftPositions(ctx context.Context, arg ShiftPositionsParams) error {
-	_, err := q.db.Exec(ctx, shiftPositions, arg.By, arg.Named)
-	return err
+// Who is new comes last.
+func (q *Queries) WritePerson(ctx context.Context, arg WritePersonParams) (int, error) {
+	row := q.db.QueryRow(ctx, writePerson,
+		arg.ID,
+		arg.Name,
+		arg.Roles,
+		arg.Phone,
+		arg.Jid,
+		arg.Language,
+		arg.Loc,
+		arg.Grp,
+		arg.Prefers,
+		arg.PinHash,
+		arg.DeactivatedAt,
+	)
+	var version int
+	err := row.Scan(&version)
+	return version, err
 }

@@ -196,6 +196,15 @@ func (q *Queries) CreateToken(ctx context.Context, arg CreateTokenParams) (Token
 	return i, err
 }
 
+const endLinksOf = `-- name: EndLinksOf :exec
+DELETE FROM sign_in_links WHERE person = $1
+`
+
+func (q *Queries) EndLinksOf(ctx context.Context, person string) error {
+	_, err := q.db.Exec(ctx, endLinksOf, person)
+	return err
+}
+
 const endSession = `-- name: EndSession :one
 WITH ended AS (
     DELETE FROM sessions WHERE chain = (SELECT s.chain FROM sessions s WHERE s.hash = $1) RETURNING person
@@ -210,16 +219,13 @@ func (q *Queries) EndSession(ctx context.Context, hash []byte) (string, error) {
 	return person, err
 }
 
-const endSessionsOf = `-- name: EndSessionsOf :execrows
+const endSessionsOf = `-- name: EndSessionsOf :exec
 DELETE FROM sessions WHERE person = $1
 `
 
-func (q *Queries) EndSessionsOf(ctx context.Context, person string) (int64, error) {
-	result, err := q.db.Exec(ctx, endSessionsOf, person)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) EndSessionsOf(ctx context.Context, person string) error {
+	_, err := q.db.Exec(ctx, endSessionsOf, person)
+	return err
 }
 
 const forgetLinks = `-- name: ForgetLinks :exec
@@ -357,8 +363,8 @@ func (q *Queries) Session(ctx context.Context, arg SessionParams) (SessionRow, e
 }
 
 const token = `-- name: Token :one
-SELECT person, scopes, last_used FROM tokens
-WHERE hash = $1 AND revoked_at IS NULL AND (expires IS NULL OR expires > $2)
+SELECT t.person, t.scopes, t.last_used FROM tokens t JOIN people p ON p.id = t.person
+WHERE t.hash = $1 AND t.revoked_at IS NULL AND (t.expires IS NULL OR t.expires > $2) AND p.deactivated_at IS NULL
 `
 
 type TokenParams struct {
