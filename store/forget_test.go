@@ -43,7 +43,7 @@ func TestForget(t *testing.T) {
 		t.Helper()
 		changed := value(s.Ticket(t.Context(), number))(t)
 		changed.Version, changed.Status = version, status
-		must(t, s.Project(t.Context(), store.Projection{Ticket: changed, Events: []ticket.Event{{Seq: version, At: clk.Now(), Kind: ticket.Noted, Cause: cause}}}))
+		must(t, s.Project(t.Context(), store.Projection{Ticket: changed, Events: []ticket.Event{{Seq: version, At: clk.Now(), Kind: ticket.Noted}}, Commands: []string{cause}}))
 	}
 	note := func(subject, detail string) {
 		t.Helper()

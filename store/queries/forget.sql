@@ -6,8 +6,7 @@
 DELETE FROM inbox WHERE id IN (
     SELECT i.id FROM inbox i
     WHERE i.kept_at < @before AND i.state = 'finished' AND i.key NOT IN (
-        SELECT l.doc->>'cause' FROM timeline l JOIN tickets t ON t.number = l.ticket
-        WHERE t.status IN ('new', 'assigned', 'pending', 'resolved') AND l.doc ? 'cause')
+        SELECT unnest(t.commands) FROM tickets t WHERE t.status IN ('new', 'assigned', 'pending', 'resolved'))
     LIMIT @most);
 
 -- name: ForgetDeliveries :execrows
@@ -23,8 +22,8 @@ DELETE FROM deliveries WHERE id IN (
 WITH over AS (
     SELECT l.ticket FROM timeline l JOIN tickets t ON t.number = l.ticket
     WHERE l.at < @before AND t.status IN ('closed', 'cancelled')
-        AND NOT EXISTS (SELECT FROM timeline later WHERE later.ticket = l.ticket AND later.at >= @before)
-    GROUP BY l.ticket LIMIT @most
+        AND (SELECT max(later.at) FROM timeline later WHERE later.ticket = l.ticket) < @before
+    LIMIT @most
 ), promised AS (
     DELETE FROM promises p USING over WHERE p.ticket = over.ticket
 )

@@ -59,8 +59,7 @@ const forgetInbox = `-- name: ForgetInbox :execrows
 DELETE FROM inbox WHERE id IN (
     SELECT i.id FROM inbox i
     WHERE i.kept_at < $1 AND i.state = 'finished' AND i.key NOT IN (
-        SELECT l.doc->>'cause' FROM timeline l JOIN tickets t ON t.number = l.ticket
-        WHERE t.status IN ('new', 'assigned', 'pending', 'resolved') AND l.doc ? 'cause')
+        SELECT unnest(t.commands) FROM tickets t WHERE t.status IN ('new', 'assigned', 'pending', 'resolved'))
     LIMIT $2)
 `
 
@@ -118,8 +117,8 @@ const forgetTimelines = `-- name: ForgetTimelines :execrows
 WITH over AS (
     SELECT l.ticket FROM timeline l JOIN tickets t ON t.number = l.ticket
     WHERE l.at < $1 AND t.status IN ('closed', 'cancelled')
-        AND NOT EXISTS (SELECT FROM timeline later WHERE later.ticket = l.ticket AND later.at >= $1)
-    GROUP BY l.ticket LIMIT $2
+        AND (SELECT max(later.at) FROM timeline later WHERE later.ticket = l.ticket) < $1
+    LIMIT $2
 ), promised AS (
     DELETE FROM promises p USING over WHERE p.ticket = over.ticket
 )
