@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,6 +44,10 @@ type AuditFilter struct {
 func (s *Store) Audit(ctx context.Context, f AuditFilter) (list []Audit, next string, err error) {
 	limit := pageSize(f.Limit)
 	p := db.AuditParams{BeforeAt: forever, Since: f.Since, Actor: f.Actor, Act: f.Act, Subject: f.Subject, Max: limit + 1}
+	if number, named := strings.CutPrefix(f.Subject, "ticket "); named {
+		n, _ := strconv.ParseInt(number, 10, 32) // of what is no number it makes one that no ticket has
+		p.Ticket = int(n)
+	}
 	if f.Cursor != "" {
 		if p.BeforeAt, p.BeforeSource, p.BeforeID, err = auditPlace(f.Cursor); err != nil {
 			return nil, "", err

@@ -224,7 +224,9 @@ func TestAudit(t *testing.T) {
 	}{
 		{store.AuditFilter{Actor: "ann"}, []string{"ticket.noted", "ticket.noted", "ticket.noted"}},
 		{store.AuditFilter{Act: "token.", Limit: 1}, []string{"token.revoked", "token.created"}},
+		{store.AuditFilter{Subject: "ticket 100"}, []string{"ticket.noted", "ticket.noted", "ticket.noted"}},
 		{store.AuditFilter{Subject: "ticket 100", Actor: "dana"}, nil},
+		{store.AuditFilter{Subject: "ticket 99999999999"}, nil},
 		{store.AuditFilter{Since: noon.Add(time.Minute)}, []string{"ticket.noted", "token.revoked"}},
 	} {
 		if got := walk(c.filter); !cmp.Equal(got, c.want) {

@@ -41,7 +41,7 @@ VALUES (@key::text, @channel::text, '', @address::text, @reason::text, @ticket, 
 ON CONFLICT (key) DO NOTHING;
 
 -- name: Answer :one
-SELECT text FROM deliveries WHERE answers = @answers::text AND key NOT LIKE 'busy/%' ORDER BY id LIMIT 1;
+SELECT text FROM deliveries WHERE answers = @answers::text AND answers <> '' AND key NOT LIKE 'busy/%' ORDER BY id LIMIT 1;
 
 -- name: Take :many
 -- Of each address the row that is being sent, else the first, holds up the others.
@@ -222,5 +222,5 @@ WHERE s.channel = @channel AND s.wire = @wire AND d.person = @person ORDER BY d.
 
 -- name: LastReason :one
 -- What the message before this one was answered with.
-SELECT coalesce((SELECT d.reason FROM deliveries d WHERE d.answers = i.key AND d.key NOT LIKE 'busy/%' ORDER BY d.id LIMIT 1), '')::text AS reason FROM inbox i
+SELECT coalesce((SELECT d.reason FROM deliveries d WHERE d.answers = i.key AND d.answers <> '' AND d.key NOT LIKE 'busy/%' ORDER BY d.id LIMIT 1), '')::text AS reason FROM inbox i
 WHERE i.channel = @channel AND i.sender = @sender AND i.id < @before ORDER BY i.id DESC LIMIT 1;

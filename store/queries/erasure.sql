@@ -91,4 +91,4 @@ SELECT doc FROM tickets WHERE requester = @person ORDER BY number;
 
 -- name: DeedsOf :many
 SELECT l.ticket, l.doc FROM timeline l JOIN tickets t ON t.number = l.ticket
-WHERE t.requester = @person::text OR l.doc->'actor'->>'id' = @person ORDER BY l.ticket, l.seq;
+WHERE t.requester = @person::text OR l.actor = @person ORDER BY l.ticket, l.seq;

@@ -65,14 +65,14 @@ INSERT INTO audit (at, actor, channel, act, subject, detail) VALUES (@at, @actor
 
 -- name: Audit :many
 -- What tickets know and what the audit knows, the newest first. A line's place is its
--- time, then its source, then its number there.
+-- time, then its source, then its number there. ticket is the one that subject names.
 WITH lines AS (
-    (SELECT t.at, 1 AS source, (t.ticket::bigint << 31) + t.seq AS id, coalesce(t.doc->'actor'->>'id', '') AS actor, coalesce(t.doc->>'channel', '') AS channel,
-        'ticket.' || coalesce(t.doc->>'kind', '') AS act, 'ticket ' || t.ticket AS subject, '' AS detail
+    (SELECT t.at, 1 AS source, (t.ticket::bigint << 31) + t.seq AS id, coalesce(t.actor, '') AS actor, coalesce(t.channel, '') AS channel,
+        'ticket.' || coalesce(t.kind, '') AS act, 'ticket ' || t.ticket AS subject, '' AS detail
     FROM timeline t
     WHERE t.at <= @before_at::timestamptz AND t.at >= @since::timestamptz
-      AND (@actor::text = '' OR t.doc->'actor'->>'id' = @actor) AND (@act::text = '' OR 'ticket.' || coalesce(t.doc->>'kind', '') LIKE @act || '%')
-      AND (@subject::text = '' OR 'ticket ' || t.ticket = @subject)
+      AND (@actor::text = '' OR t.actor = @actor) AND (@act::text = '' OR 'ticket.' || coalesce(t.kind, '') LIKE @act || '%')
+      AND (@subject::text = '' OR t.ticket = @ticket::integer)
       AND (t.at < @before_at OR @before_source::integer > 1 OR @before_source = 1 AND (t.ticket::bigint << 31) + t.seq < @before_id::bigint)
     ORDER BY t.at DESC, t.ticket DESC, t.seq DESC LIMIT @max)
     UNION ALL

@@ -36,7 +36,7 @@ func (q *Queries) AcquireLease(ctx context.Context, arg AcquireLeaseParams) (int
 }
 
 const answer = `-- name: Answer :one
-SELECT text FROM deliveries WHERE answers = $1::text AND key NOT LIKE 'busy/%' ORDER BY id LIMIT 1
+SELECT text FROM deliveries WHERE answers = $1::text AND answers <> '' AND key NOT LIKE 'busy/%' ORDER BY id LIMIT 1
 `
 
 func (q *Queries) Answer(ctx context.Context, answers string) (string, error) {
@@ -326,7 +326,7 @@ func (q *Queries) InsertSegment(ctx context.Context, arg InsertSegmentParams) er
 }
 
 const lastReason = `-- name: LastReason :one
-SELECT coalesce((SELECT d.reason FROM deliveries d WHERE d.answers = i.key AND d.key NOT LIKE 'busy/%' ORDER BY d.id LIMIT 1), '')::text AS reason FROM inbox i
+SELECT coalesce((SELECT d.reason FROM deliveries d WHERE d.answers = i.key AND d.answers <> '' AND d.key NOT LIKE 'busy/%' ORDER BY d.id LIMIT 1), '')::text AS reason FROM inbox i
 WHERE i.channel = $1 AND i.sender = $2 AND i.id < $3 ORDER BY i.id DESC LIMIT 1
 `
 

@@ -48,7 +48,7 @@ func (q *Queries) CopyErased(ctx context.Context, arg CopyErasedParams) error {
 
 const deedsOf = `-- name: DeedsOf :many
 SELECT l.ticket, l.doc FROM timeline l JOIN tickets t ON t.number = l.ticket
-WHERE t.requester = $1::text OR l.doc->'actor'->>'id' = $1 ORDER BY l.ticket, l.seq
+WHERE t.requester = $1::text OR l.actor = $1 ORDER BY l.ticket, l.seq
 `
 
 type DeedsOfRow struct {

@@ -12,20 +12,20 @@ import (
 
 const audit = `-- name: Audit :many
 WITH lines AS (
-    (SELECT t.at, 1 AS source, (t.ticket::bigint << 31) + t.seq AS id, coalesce(t.doc->'actor'->>'id', '') AS actor, coalesce(t.doc->>'channel', '') AS channel,
-        'ticket.' || coalesce(t.doc->>'kind', '') AS act, 'ticket ' || t.ticket AS subject, '' AS detail
+    (SELECT t.at, 1 AS source, (t.ticket::bigint << 31) + t.seq AS id, coalesce(t.actor, '') AS actor, coalesce(t.channel, '') AS channel,
+        'ticket.' || coalesce(t.kind, '') AS act, 'ticket ' || t.ticket AS subject, '' AS detail
     FROM timeline t
     WHERE t.at <= $2::timestamptz AND t.at >= $3::timestamptz
-      AND ($4::text = '' OR t.doc->'actor'->>'id' = $4) AND ($5::text = '' OR 'ticket.' || coalesce(t.doc->>'kind', '') LIKE $5 || '%')
-      AND ($6::text = '' OR 'ticket ' || t.ticket = $6)
-      AND (t.at < $2 OR $7::integer > 1 OR $7 = 1 AND (t.ticket::bigint << 31) + t.seq < $8::bigint)
+      AND ($4::text = '' OR t.actor = $4) AND ($5::text = '' OR 'ticket.' || coalesce(t.kind, '') LIKE $5 || '%')
+      AND ($6::text = '' OR t.ticket = $7::integer)
+      AND (t.at < $2 OR $8::integer > 1 OR $8 = 1 AND (t.ticket::bigint << 31) + t.seq < $9::bigint)
     ORDER BY t.at DESC, t.ticket DESC, t.seq DESC LIMIT $1)
     UNION ALL
     (SELECT a.at, 0, a.id, a.actor, a.channel, a.act, a.subject, a.detail
     FROM audit a
     WHERE a.at <= $2 AND a.at >= $3
       AND ($4 = '' OR a.actor = $4) AND ($5 = '' OR a.act LIKE $5 || '%') AND ($6 = '' OR a.subject = $6)
-      AND (a.at < $2 OR $7 > 0 OR $7 = 0 AND a.id < $8)
+      AND (a.at < $2 OR $8 > 0 OR $8 = 0 AND a.id < $9)
     ORDER BY a.at DESC, a.id DESC LIMIT $1)
 )
 SELECT at::timestamptz AS at, source::integer AS source, id::bigint AS id, actor::text AS actor, channel::text AS channel, act::text AS act, subject::text AS subject, detail::text AS detail
@@ -39,6 +39,7 @@ type AuditParams struct {
 	Actor        string
 	Act          string
 	Subject      string
+	Ticket       int
 	BeforeSource int
 	BeforeID     int64
 }
@@ -55,7 +56,7 @@ type AuditRow struct {
 }
 
 // What tickets know and what the audit knows, the newest first. A line's place is its
-// time, then its source, then its number there.
+// time, then its source, then its number there. ticket is the one that subject names.
 func (q *Queries) Audit(ctx context.Context, arg AuditParams) ([]AuditRow, error) {
 	rows, err := q.db.Query(ctx, audit,
 		arg.Max,
@@ -64,6 +65,7 @@ func (q *Queries) Audit(ctx context.Context, arg AuditParams) ([]AuditRow, error
 		arg.Actor,
 		arg.Act,
 		arg.Subject,
+		arg.Ticket,
 		arg.BeforeSource,
 		arg.BeforeID,
 	)
