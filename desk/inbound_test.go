@@ -440,6 +440,7 @@ func TestNoise(t *testing.T) {
 
 func TestPIN(t *testing.T) {
 	w := open(t, "")
+	w.givePIN("2468")
 	n := w.submit("All is down")
 	w.engine.set(func(e *engine) { urgent := e.tickets[n]; urgent.Priority = ticket.P1; e.tickets[n] = urgent })
 	w.say("eve", fmt.Sprint(n))

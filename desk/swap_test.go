@@ -55,13 +55,13 @@ func TestSwap(t *testing.T) {
 			[]string{"bob: swap eve fri -> swap_sent", "pass 6s", "eve: 1 -> swap_ok"},
 			"bob kim eve eve kim bob", map[string]string{"bob": "swap_done", "meg": "mgr_swap"}},
 		"the next shift, and swapped back": {
-			[]string{"bob: swap eve -> swap_sent", "eve: swap yes bob -> swap_ok", "eve: swap bob fri -> swap_sent", "bob: swap yes 2468 -> swap_ok"},
+			[]string{"pin 2468", "bob: swap eve -> swap_sent", "eve: swap yes bob -> swap_ok", "eve: swap bob fri -> swap_sent", "bob: swap yes 2468 -> swap_ok"},
 			usual, map[string]string{"meg": "mgr_swap mgr_swap"}},
 		"declined":   {[]string{"bob: swap fri eve -> swap_sent", "eve: swap no -> swap_no"}, usual, map[string]string{"bob": "swap_declined", "eve": "swap_ask", "meg": ""}},
 		"taken back": {[]string{"bob: swap fri eve -> swap_sent", "bob: swap no -> swap_back", "eve: swap yes -> swap_nothing"}, usual, map[string]string{"bob": "", "eve": "swap_ask swap_gone"}},
 		"never answered": {[]string{"bob: swap fri eve -> swap_sent", "pass 22h", "expired", "eve: swap yes -> swap_nothing"}, usual,
 			map[string]string{"bob": "swap_expired", "eve": "swap_ask swap_gone"}},
-		"a PIN by text": {[]string{"eve: swap wed bob -> swap_sent", "bob: swap yes -> swap_pin", "bob: swap yes 1111 -> err_pin", "bob: swap yes 2468 -> swap_ok"},
+		"a PIN by text": {[]string{"pin 2468", "eve: swap wed bob -> swap_sent", "bob: swap yes -> swap_pin", "bob: swap yes 1111 -> err_pin", "bob: swap yes 2468 -> swap_ok"},
 			"bob kim eve eve kim bob", map[string]string{"eve": "swap_done", "bob": "swap_ask"}},
 		"two who ask": {[]string{"bob: swap fri eve -> swap_sent", "kim: swap thu eve -> swap_sent", "eve: swap yes -> swap_many", "eve: swap no kim -> swap_no", "eve: swap yes -> swap_ok"},
 			"bob kim eve eve kim bob", map[string]string{"kim": "swap_declined"}},
@@ -94,6 +94,8 @@ func TestSwap(t *testing.T) {
 					})
 				case say == "new rota":
 					must(t, w.desk.SetRotation(t.Context(), roster.Rotation{Name: "primary", Start: morning, Every: "day", People: []string{"kim"}}, "meg"))
+				case strings.HasPrefix(say, "pin "):
+					w.givePIN(strings.TrimPrefix(say, "pin "))
 				case say == "offer":
 					w.submit("Printer jams", "eve")
 				default:
