@@ -319,8 +319,12 @@ func TestBinds(t *testing.T) {
 			})
 			d.awaitLinks(len(tc.links))
 			for round := range 2 {
-				o := d.send(bob, fmt.Sprint("out ", round))
-				eventually(t, "receipt", func() bool { _, ok := d.receipts.of(o.WireIDs[0]); return o.State == gateway.Sent && ok })
+				var o gateway.Outcome
+				eventually(t, "sent", func() bool { // by a link that is not about to learn of the drop
+					o = d.send(bob, fmt.Sprint("out ", round))
+					return o.State == gateway.Sent
+				})
+				eventually(t, "receipt", func() bool { _, ok := d.receipts.of(o.WireIDs[0]); return ok })
 				d.write(bob, fmt.Sprint("in ", round))
 				eventually(t, "kept", func() bool { return len(d.inbox.messages()) == round+1 })
 				var links struct{ Binds []string }

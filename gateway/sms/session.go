@@ -53,14 +53,15 @@ const confirmAfter = 200 * time.Millisecond
 // Session is one SMPP connection, of an ESME or of an SMSC. One goroutine reads,
 // one writes, one watches; Run owns all three. Safe for concurrent use.
 type Session struct {
-	conn   net.Conn
-	socket syscall.RawConn // nil where it is not the connection's own octets, as with TLS
-	config SessionConfig
-	window chan struct{}
-	wake   chan struct{} // there is work for the writer
-	probe  chan struct{}
-	done   chan struct{}
-	lastIn atomic.Int64 // unix nanoseconds of the last octet read
+	conn     net.Conn
+	socket   syscall.RawConn // nil where it is not the connection's own octets, as with TLS
+	config   SessionConfig
+	window   chan struct{}
+	wake     chan struct{} // there is work for the writer
+	probe    chan struct{}
+	done     chan struct{}
+	lastIn   atomic.Int64 // unix nanoseconds of the last octet read
+	resolved bool         // the reader has answered calls since it last waited; the reader's own
 
 	mu      sync.Mutex
 	room    sync.Cond // the queue is shorter, or the session has ended
@@ -68,7 +69,7 @@ type Session struct {
 	seq     uint32
 	pending map[uint32]*call
 	queue   []frame
-	reading bool   // the reader has octets to look at; it pushes before it waits for more
+	reading bool   // the reader is at work; it pushes before it waits for more
 	taken   uint64 // frames taken from the queue so far
 	proofs  []proof
 
@@ -222,8 +223,9 @@ func answered(p PDU) (PDU, error) {
 	return p, nil
 }
 
-// ask queues a call under a sequence number, 1 to 0x7FFFFFFF, not one in use. What
-// is alone in the window has nothing to wait for and is the caller's to push.
+// ask queues a call under a sequence number, 1 to 0x7FFFFFFF, not one in use. Nobody
+// else is about to push what is alone in the window while the reader waits: that is
+// the caller's.
 func (s *Session) ask(c *call, octets []byte) (alone bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -237,10 +239,14 @@ func (s *Session) ask(c *call, octets []byte) (alone bool, err error) {
 	s.pending[c.seq] = c
 	binary.BigEndian.PutUint32(octets[12:], c.seq)
 	s.queue = append(s.queue, frame{octets: octets, call: c})
-	if alone = len(s.window) <= 1; !alone {
-		s.summon()
+	switch {
+	case s.reading:
+		return false, nil
+	case len(s.window) <= 1:
+		return true, nil
 	}
-	return alone, nil
+	s.summon()
+	return false, nil
 }
 
 // summon wakes the writer.
@@ -290,11 +296,15 @@ func (s *Session) Unbind(ctx context.Context) {
 	s.Close(ErrUnbound)
 }
 
-// network is what the reader reads. Before it waits for more, the answers to what
-// has come go out together.
+// network is what the reader reads. Before it waits for more, whoever got an answer
+// may speak, and what all of them say goes out together with our answers.
 type network struct{ s *Session }
 
 func (n network) Read(b []byte) (int, error) {
+	if n.s.resolved {
+		n.s.resolved = false
+		runtime.Gosched()
+	}
 	n.s.setReading(false)
 	n.s.push()
 	read, err := n.s.conn.Read(b)
@@ -366,6 +376,7 @@ func (s *Session) resolve(p PDU, decodeErr error) {
 	}
 	c.reply <- p
 	s.mu.Unlock()
+	s.resolved = true
 	if decodeErr != nil {
 		s.config.Log.Warn("answer cannot be read whole", slog.String("command", p.ID.String()), slog.Any("error", decodeErr))
 	}
@@ -390,47 +401,53 @@ func (s *Session) write() {
 	}
 }
 
-// flush writes what is queued, and waits for the network.
+// flush writes what is queued, and waits for the network if it must.
 func (s *Session) flush() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	s.take()
-	if len(s.octets) > 0 {
-		if err := s.conn.SetWriteDeadline(time.Now().Add(s.config.WriteTimeout)); err != nil {
-			return err
-		}
-		if _, err := s.conn.Write(s.octets); err != nil {
-			return err
-		}
-		if err := s.conn.SetWriteDeadline(time.Time{}); err != nil { // push has none to wait for
-			return err
-		}
+	if s.try() {
+		return nil
+	}
+	if err := s.conn.SetWriteDeadline(time.Now().Add(s.config.WriteTimeout)); err != nil {
+		return err
+	}
+	if _, err := s.conn.Write(s.octets); err != nil {
+		return err
 	}
 	s.wrote()
-	return nil
+	return s.conn.SetWriteDeadline(time.Time{}) // try has none to wait for
 }
 
 // push writes what is queued if the network takes it at once, and leaves it to the
 // writer otherwise.
 func (s *Session) push() {
-	if s.socket == nil || !s.writing.TryLock() {
+	if !s.writing.TryLock() {
 		s.summon()
 		return
 	}
 	defer s.writing.Unlock()
-	if s.take(); len(s.octets) == 0 {
-		return
-	}
-	n := 0
-	_ = s.socket.Write(func(fd uintptr) bool { // an error is the writer's
-		n, _ = syscall.Write(int(fd), s.octets)
-		return true
-	})
-	if s.octets = s.octets[max(n, 0):]; len(s.octets) > 0 {
+	if !s.try() {
 		s.summon()
-		return
+	}
+}
+
+// try writes as much of what is queued as the network takes at once, and reports
+// whether that was all. The caller holds writing.
+func (s *Session) try() bool {
+	s.take()
+	n := 0
+	if len(s.octets) > 0 && s.socket != nil {
+		_ = s.socket.Write(func(fd uintptr) bool { // an error is the writer's
+			n, _ = syscall.Write(int(fd), s.octets)
+			return true
+		})
+	}
+	if n < len(s.octets) {
+		s.octets = s.octets[max(n, 0):]
+		return false
 	}
 	s.wrote()
+	return true
 }
 
 // take moves the queue to the octets that are to be written.
