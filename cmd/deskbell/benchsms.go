@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"deskbell/gateway/sms/smppbench"
@@ -28,15 +27,13 @@ func (b benchSMSCmd) measure(ctx context.Context, s *store.Store) error {
 	if b.JSON {
 		return errors.Join(err, json.NewEncoder(os.Stdout).Encode(map[string]any{"rows": rows}))
 	}
-	fmt.Printf("%-18s %6s %12s %9s %9s %8s\n", "", "window", "per second", "p50 ms", "p99 ms", "of codec")
-	bare := map[string]float64{}
+	fmt.Printf("%-18s %6s %6s %12s %9s %9s %9s %8s\n", "", "window", "procs", "per second", "p50 ms", "p99 ms", "CPU us", "of codec")
 	for _, r := range rows {
-		operation, kind, _ := strings.Cut(r.Path, ", ")
-		key := fmt.Sprint(operation, r.Window)
-		if kind == "codec" {
-			bare[key] = r.PerSecond
+		fmt.Printf("%-18s %6d %6d %12.0f %9.3f %9.3f %9.1f", r.Path, r.Window, r.Procs, r.PerSecond, r.P50, r.P99, r.CPU)
+		if r.OfCodec > 0 {
+			fmt.Printf(" %8.2f", r.OfCodec)
 		}
-		fmt.Printf("%-18s %6d %12.0f %9.3f %9.3f %8.2f\n", r.Path, r.Window, r.PerSecond, r.P50, r.P99, r.PerSecond/bare[key])
+		fmt.Println()
 	}
 	return err
 }

@@ -11,9 +11,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/fiorix/go-smpp/smpp/pdu"
@@ -27,9 +29,14 @@ import (
 type Row struct {
 	Path      string  `json:"path"`   // submit or deliver, codec or session; inbox
 	Window    int     `json:"window"` // operations without an answer
+	Procs     int     `json:"procs"`  // processors that both ends share
 	PerSecond float64 `json:"per_s"`
 	P50       float64 `json:"p50_ms"`
 	P99       float64 `json:"p99_ms"`
+	CPU       float64 `json:"cpu_us"` // of one operation, at both ends
+	// OfCodec is the rate as a part of the codec's: the median over slices that lie
+	// next to each other. 0 where there is no codec to compare with.
+	OfCodec float64 `json:"of_codec,omitempty"`
 }
 
 // Windows are those that are measured.
@@ -37,14 +44,54 @@ var Windows = []int{1, 10, 100}
 
 const ours, theirs = "+4930555100", "+4915550001"
 
-// turns is how often codec and session take turns, so that what the machine does
-// besides hits both.
-const turns = 4
+// slice is how long codec and session take turns at a stretch: short, so that what the
+// machine does besides hits both of a pair, and long beside the filling of a window.
+const slice = 10 * time.Millisecond
 
-// path is one way of an operation, over a connection's two ends.
-type path struct {
-	name string
-	run  func(ctx context.Context, a, b net.Conn, window int) ([]time.Duration, error)
+// procs are one, where a rate is nothing but the work behind it, and all there are,
+// where it is also who waits for whom on which of them.
+func procs() []int {
+	if n := runtime.GOMAXPROCS(0); n > 1 {
+		return []int{1, n}
+	}
+	return []int{1}
+}
+
+// side is one way of an operation. run keeps the window full until ctx ends, at least
+// for one operation, and returns how long each took.
+type side struct {
+	name  string
+	run   func(ctx context.Context) ([]time.Duration, error)
+	close func()
+	took  []time.Duration
+	busy  time.Duration
+	cpu   time.Duration
+}
+
+// turn runs a side for a slice and returns its rate.
+func (s *side) turn(ctx context.Context, long time.Duration) (perSecond float64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, long)
+	defer cancel()
+	began, used := time.Now(), cpu()
+	took, err := s.run(ctx)
+	busy := time.Since(began) // with the last answers, which come after ctx has ended
+	s.took, s.busy, s.cpu = append(s.took, took...), s.busy+busy, s.cpu+cpu()-used
+	return float64(len(took)) / busy.Seconds(), err
+}
+
+// row sums a side up. It has run.
+func (s *side) row(window int) Row {
+	slices.Sort(s.took)
+	ms := func(q float64) float64 { return s.took[int(q*float64(len(s.took)-1))].Seconds() * 1000 }
+	n := float64(len(s.took))
+	return Row{Path: s.name, Window: window, Procs: runtime.GOMAXPROCS(0), PerSecond: n / s.busy.Seconds(), P50: ms(0.5), P99: ms(0.99), CPU: s.cpu.Seconds() * 1e6 / n}
+}
+
+// cpu is what this process has used so far.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // fails for no valid argument
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // Run measures every path for a while each. What comes in goes to the inbox in the
@@ -52,54 +99,55 @@ type path struct {
 func Run(ctx context.Context, inbox gateway.Inbox, each time.Duration) ([]Row, error) {
 	var rows []Row
 	for _, window := range Windows {
-		for _, paths := range [][]path{
-			{{"submit, codec", codec(pdu.SubmitSMID)}, {"submit, session", submitSession}},
-			{{"deliver, codec", codec(pdu.DeliverSMID)}, {"deliver, session", deliverSession}},
-			{{"deliver, inbox", func(ctx context.Context, _, _ net.Conn, window int) ([]time.Duration, error) {
-				return deliverInbox(ctx, inbox, window)
-			}}},
-		} {
-			took := make([][]time.Duration, len(paths))
-			for range turns {
-				for i, p := range paths {
-					some, err := p.turn(ctx, window, each/turns)
-					if err != nil {
-						return rows, fmt.Errorf("%s at window %d: %w", p.name, window, err)
-					}
-					took[i] = append(took[i], some...)
-				}
-			}
-			for i, p := range paths {
-				row, err := summary(p.name, window, each, took[i])
+		for _, id := range []pdu.ID{pdu.SubmitSMID, pdu.DeliverSMID} {
+			for _, n := range procs() {
+				some, err := compare(ctx, id, window, n, each)
 				if err != nil {
-					return rows, err
+					return rows, fmt.Errorf("%s at window %d: %w", id, window, err)
 				}
-				rows = append(rows, row)
+				rows = append(rows, some...)
 			}
 		}
+		in := side{name: "deliver, inbox", run: func(ctx context.Context) ([]time.Duration, error) { return deliverInbox(ctx, inbox, window) }}
+		if _, err := in.turn(ctx, each); err != nil {
+			return rows, fmt.Errorf("%s at window %d: %w", in.name, window, err)
+		}
+		rows = append(rows, in.row(window))
 	}
 	return rows, nil
 }
 
-func (p path) turn(ctx context.Context, window int, each time.Duration) ([]time.Duration, error) {
-	a, b, err := pair(ctx)
+// compare gives codec and session their turns on so many processors.
+func compare(ctx context.Context, id pdu.ID, window, procs int, each time.Duration) ([]Row, error) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+	codec, err := codecSide(ctx, id, window)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, each)
-	defer cancel()
-	took, err := p.run(ctx, a, b, window)
-	_ = errors.Join(a.Close(), b.Close())
-	return took, err
-}
-
-func summary(name string, window int, each time.Duration, took []time.Duration) (Row, error) {
-	if len(took) == 0 {
-		return Row{}, fmt.Errorf("%s at window %d: no answers", name, window)
+	defer codec.close()
+	session, err := sessionSides[id](ctx, window)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(took)
-	ms := func(q float64) float64 { return took[int(q*float64(len(took)-1))].Seconds() * 1000 }
-	return Row{Path: name, Window: window, PerSecond: float64(len(took)) / each.Seconds(), P50: ms(0.5), P99: ms(0.99)}, nil
+	defer session.close()
+	var ratios []float64
+	for i := range max(1, int(each/slice)) {
+		turns := []*side{codec, session}
+		if i%2 == 1 { // who comes second pays for the other's garbage
+			slices.Reverse(turns)
+		}
+		rates := map[*side]float64{}
+		for _, s := range turns {
+			if rates[s], err = s.turn(ctx, slice); err != nil {
+				return nil, fmt.Errorf("%s: %w", s.name, err)
+			}
+		}
+		ratios = append(ratios, rates[session]/rates[codec])
+	}
+	slices.Sort(ratios)
+	rows := []Row{codec.row(window), session.row(window)}
+	rows[1].OfCodec = ratios[len(ratios)/2]
+	return rows, nil
 }
 
 // pair is a connection over the loopback.
@@ -129,16 +177,28 @@ func message(id pdu.ID) (sms.PDU, error) {
 	return m.PDU(id)
 }
 
-// codec is both ends without a session.
-func codec(id pdu.ID) func(context.Context, net.Conn, net.Conn, int) ([]time.Duration, error) {
-	return func(ctx context.Context, a, b net.Conn, window int) ([]time.Duration, error) {
-		var answering sync.WaitGroup
-		answering.Go(func() { respond(b) })
-		took, err := drive(ctx, a, window, id)
-		_ = a.Close()
-		answering.Wait()
-		return took, err
+// operation names what a request asks for.
+var operation = map[pdu.ID]string{pdu.SubmitSMID: "submit", pdu.DeliverSMID: "deliver"}
+
+// codecSide is both ends without a session.
+func codecSide(ctx context.Context, id pdu.ID, window int) (*side, error) {
+	a, b, err := pair(ctx)
+	if err != nil {
+		return nil, err
 	}
+	var answering sync.WaitGroup
+	answering.Go(func() { respond(b) })
+	return &side{name: operation[id] + ", codec", run: newDriver(a, window, id).run, close: func() {
+		_ = errors.Join(a.Close(), b.Close())
+		answering.Wait()
+	}}, nil
+}
+
+// sessionSides have the gateway's session at one end: the one that asks, or the one
+// that answers.
+var sessionSides = map[pdu.ID]func(ctx context.Context, window int) (*side, error){
+	pdu.SubmitSMID:  submitSide,
+	pdu.DeliverSMID: deliverSide,
 }
 
 // respond answers every request until the connection ends.
@@ -171,36 +231,38 @@ func send(w io.Writer, p sms.PDU) error {
 	return err
 }
 
-// drive keeps a window of requests without an answer until ctx ends, at least for
-// one, and returns how long each answer took. What the other end asks meanwhile is answered.
-func drive(ctx context.Context, conn net.Conn, window int, id pdu.ID) (took []time.Duration, err error) {
-	r, w := bufio.NewReaderSize(conn, 32<<10), bufio.NewWriterSize(conn, 32<<10)
-	sent := make([]time.Time, window)
-	ask := func(slot int) error {
-		p, err := message(id)
-		if err != nil {
-			return err
-		}
-		p.Seq, sent[slot] = uint32(slot+1), time.Now()
-		return send(w, p)
-	}
-	for slot := range window {
-		if err := ask(slot); err != nil {
+// driver asks in one loop.
+type driver struct {
+	r      *bufio.Reader
+	w      *bufio.Writer
+	window int
+	id     pdu.ID
+	sent   []time.Time // by sequence number, from 1
+}
+
+func newDriver(conn net.Conn, window int, id pdu.ID) *driver {
+	return &driver{bufio.NewReaderSize(conn, 32<<10), bufio.NewWriterSize(conn, 32<<10), window, id, make([]time.Time, window)}
+}
+
+// run is the run of a side. What the other end asks meanwhile is answered.
+func (d *driver) run(ctx context.Context) (took []time.Duration, err error) {
+	for slot := range d.window {
+		if err := d.ask(slot); err != nil {
 			return nil, err
 		}
 	}
-	for len(took) == 0 || ctx.Err() == nil {
-		if r.Buffered() == 0 {
-			if err := w.Flush(); err != nil {
+	for open := d.window; open > 0; {
+		if d.r.Buffered() == 0 {
+			if err := d.w.Flush(); err != nil {
 				return nil, err
 			}
 		}
-		p, err := receive(r)
+		p, err := receive(d.r)
 		if err != nil {
 			return nil, err
 		}
-		if p.ID != id|0x80000000 {
-			if err := send(w, p.Response(sms.StatusOK)); err != nil {
+		if p.ID != d.id|0x80000000 {
+			if err := send(d.w, p.Response(sms.StatusOK)); err != nil {
 				return nil, err
 			}
 			continue
@@ -209,54 +271,87 @@ func drive(ctx context.Context, conn net.Conn, window int, id pdu.ID) (took []ti
 			return nil, &sms.Rejected{Status: p.Status}
 		}
 		slot := int(p.Seq - 1)
-		took = append(took, time.Since(sent[slot]))
-		if err := ask(slot); err != nil {
+		took = append(took, time.Since(d.sent[slot]))
+		if ctx.Err() != nil {
+			open--
+		} else if err := d.ask(slot); err != nil {
 			return nil, err
 		}
 	}
 	return took, nil
 }
 
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-func submitSession(ctx context.Context, a, b net.Conn, window int) ([]time.Duration, error) {
-	var work sync.WaitGroup
-	work.Go(func() { respond(b) })
-	s := sms.NewSession(a, sms.SessionConfig{Handle: func(*sms.Session, sms.PDU) {}, Window: window, Log: quiet()})
-	work.Go(func() { _ = s.Run(context.WithoutCancel(ctx)) })
-	took := make([][]time.Duration, window)
-	errs := make([]error, window)
-	var calls sync.WaitGroup
-	for i := range window {
-		calls.Go(func() {
-			for len(took[i]) == 0 || ctx.Err() == nil {
-				p, err := message(pdu.SubmitSMID)
-				began := time.Now()
-				if err == nil {
-					_, err = s.Call(context.WithoutCancel(ctx), p)
-				}
-				if err != nil {
-					errs[i] = err
-					return
-				}
-				took[i] = append(took[i], time.Since(began))
-			}
-		})
+func (d *driver) ask(slot int) error {
+	p, err := message(d.id)
+	if err != nil {
+		return err
 	}
-	calls.Wait()
-	s.Close(sms.ErrUnbound)
-	work.Wait()
-	return slices.Concat(took...), errors.Join(errs...)
+	p.Seq, d.sent[slot] = uint32(slot+1), time.Now()
+	return send(d.w, p)
 }
 
-func deliverSession(ctx context.Context, a, b net.Conn, window int) ([]time.Duration, error) {
-	s := sms.NewSession(b, sms.SessionConfig{Handle: func(s *sms.Session, p sms.PDU) { _ = s.Reply(p.Response(sms.StatusOK)) }, Log: quiet()})
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// session runs a session over a connection; end stops it and waits for it.
+func session(ctx context.Context, conn net.Conn, config sms.SessionConfig) (s *sms.Session, end func()) {
+	config.Log = quiet()
+	s = sms.NewSession(conn, config)
 	var work sync.WaitGroup
 	work.Go(func() { _ = s.Run(context.WithoutCancel(ctx)) })
-	took, err := drive(ctx, a, window, pdu.DeliverSMID)
-	s.Close(sms.ErrUnbound)
-	work.Wait()
-	return took, err
+	return s, func() {
+		s.Close(sms.ErrUnbound)
+		work.Wait()
+	}
+}
+
+func submitSide(ctx context.Context, window int) (*side, error) {
+	a, b, err := pair(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var answering sync.WaitGroup
+	answering.Go(func() { respond(b) })
+	s, end := session(ctx, a, sms.SessionConfig{Handle: func(*sms.Session, sms.PDU) {}, Window: window})
+	run := func(ctx context.Context) ([]time.Duration, error) {
+		took := make([][]time.Duration, window)
+		errs := make([]error, window)
+		var calls sync.WaitGroup
+		for i := range window {
+			calls.Go(func() {
+				for len(took[i]) == 0 || ctx.Err() == nil {
+					p, err := message(pdu.SubmitSMID)
+					began := time.Now()
+					if err == nil {
+						_, err = s.Call(context.WithoutCancel(ctx), p)
+					}
+					if err != nil {
+						errs[i] = err
+						return
+					}
+					took[i] = append(took[i], time.Since(began))
+				}
+			})
+		}
+		calls.Wait()
+		return slices.Concat(took...), errors.Join(errs...)
+	}
+	return &side{name: "submit, session", run: run, close: func() {
+		end()
+		_ = b.Close()
+		answering.Wait()
+	}}, nil
+}
+
+func deliverSide(ctx context.Context, window int) (*side, error) {
+	a, b, err := pair(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, end := session(ctx, b, sms.SessionConfig{Handle: func(s *sms.Session, p sms.PDU) { _ = s.Reply(p.Response(sms.StatusOK)) }})
+	return &side{name: "deliver, session", run: newDriver(a, window, pdu.DeliverSMID).run, close: func() {
+		_ = a.Close()
+		end()
+	}}, nil
 }
 
 // deliverInbox is a whole gateway: each answer comes after its row's commit.
@@ -287,5 +382,5 @@ func deliverInbox(ctx context.Context, inbox gateway.Inbox, window int) ([]time.
 	if err := send(conn, bind.Response(sms.StatusOK)); err != nil {
 		return nil, err
 	}
-	return drive(ctx, conn, window, pdu.DeliverSMID)
+	return newDriver(conn, window, pdu.DeliverSMID).run(ctx)
 }

@@ -3,6 +3,7 @@ package smppbench
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,12 +31,12 @@ func TestEveryPathIsMeasured(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, row := range rows {
-		seen[fmt.Sprint(row.Path, row.Window)] = true
-		if row.PerSecond <= 0 || row.P50 <= 0 || row.P99 < row.P50 {
+		seen[fmt.Sprint(row.Path, row.Window, row.Procs)] = true
+		if row.PerSecond <= 0 || row.P50 <= 0 || row.P99 < row.P50 || (row.OfCodec > 0) != strings.HasSuffix(row.Path, ", session") {
 			t.Errorf("%+v", row)
 		}
 	}
-	if len(seen) != 5*len(Windows) {
+	if len(seen) != (4*len(procs())+1)*len(Windows) {
 		t.Errorf("%d rows: %v", len(seen), seen)
 	}
 }
