@@ -41,15 +41,21 @@ type Pump struct {
 	channel Channel
 	outbox  Outbox
 	sender  Sender
+	bound   int
 	clock   clock.Clock
 	log     *slog.Logger
 	kick    chan struct{}
 }
 
-// NewPump prepares a pump. Nothing moves before Run.
-func NewPump(channel Channel, outbox Outbox, sender Sender, c clock.Clock, log *slog.Logger) *Pump {
+// NewPump prepares a pump that has at most bound deliveries on their way at once (32 if
+// zero, and never more): what it has taken can be neither overtaken nor cancelled.
+// Nothing moves before Run.
+func NewPump(channel Channel, outbox Outbox, sender Sender, bound int, c clock.Clock, log *slog.Logger) *Pump {
+	if bound == 0 {
+		bound = pumpBound
+	}
 	return &Pump{
-		channel: channel, outbox: outbox, sender: sender, clock: c, log: log.With(slog.String("channel", string(channel))),
+		channel: channel, outbox: outbox, sender: sender, bound: min(bound, pumpBound), clock: c, log: log.With(slog.String("channel", string(channel))),
 		kick: make(chan struct{}, 1),
 	}
 }
@@ -71,7 +77,7 @@ func (p *Pump) Run(ctx context.Context) error {
 	}
 	var flying sync.WaitGroup
 	defer flying.Wait()
-	room := make(chan struct{}, pumpBound)
+	room := make(chan struct{}, p.bound)
 	poll := time.NewTicker(pumpPoll)
 	defer poll.Stop()
 	for ctx.Err() == nil {

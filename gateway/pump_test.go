@@ -184,9 +184,9 @@ func (s *sender) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome {
 	return gateway.Outcome{State: gateway.Sent, WireIDs: []string{fmt.Sprint(d.ID)}}
 }
 
-func run(t *testing.T, o *outbox, s *sender) func() {
+func run(t *testing.T, o *outbox, s *sender, bound int) func() {
 	t.Helper()
-	p := gateway.NewPump(gateway.SMS, o, s, clock.System{}, slog.New(slog.DiscardHandler))
+	p := gateway.NewPump(gateway.SMS, o, s, bound, clock.System{}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
@@ -211,7 +211,7 @@ func TestPumpKeepsTheOrderOfEachRecipient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutbox(to("a", "a", "b", "a", "b")...)
 		s := &sender{took: time.Second}
-		stop := run(t, o, s)
+		stop := run(t, o, s, 0)
 		defer stop()
 		o.wait(t)
 		place := map[int64]int{}
@@ -228,27 +228,29 @@ func TestPumpKeepsTheOrderOfEachRecipient(t *testing.T) {
 }
 
 func TestPumpBoundsWhatIsOnItsWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var rows []gateway.Delivery
-		for i := range 100 {
-			rows = append(rows, to(fmt.Sprint(i))...)
-		}
-		s := &sender{took: time.Second}
-		o := newOutbox(rows...)
-		stop := run(t, o, s)
-		defer stop()
-		o.wait(t)
-		if s.most != 32 {
-			t.Fatalf("%d at once", s.most)
-		}
-	})
+	for bound, want := range map[int]int{0: 32, 3: 3, 300: 32} {
+		synctest.Test(t, func(t *testing.T) {
+			var rows []gateway.Delivery
+			for i := range 100 {
+				rows = append(rows, to(fmt.Sprint(i))...)
+			}
+			s := &sender{took: time.Second}
+			o := newOutbox(rows...)
+			stop := run(t, o, s, bound)
+			defer stop()
+			o.wait(t)
+			if s.most != want {
+				t.Errorf("%d at once, bound %d", s.most, bound)
+			}
+		})
+	}
 }
 
 func TestPumpPutsBackWhatIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutbox(to("a")...)
 		s := &sender{first: map[int64]gateway.Outcome{1: {State: gateway.Due, RetryIn: 10 * time.Second}}}
-		stop := run(t, o, s)
+		stop := run(t, o, s, 0)
 		defer stop()
 		began := time.Now()
 		o.wait(t)
@@ -263,7 +265,7 @@ func TestPumpOutlivesTheStore(t *testing.T) {
 		o := newOutbox(to("a")...)
 		o.away = 3 // the recovery fails
 		s := &sender{took: time.Second, begun: make(chan struct{}, 1)}
-		stop := run(t, o, s)
+		stop := run(t, o, s, 0)
 		defer stop()
 		<-s.begun
 		o.mu.Lock()
@@ -280,7 +282,7 @@ func TestPumpRecoversWhatADeadHolderLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOutbox(to("a", "b")...)
 		o.state[1] = gateway.Sending
-		stop := run(t, o, &sender{})
+		stop := run(t, o, &sender{}, 0)
 		defer stop()
 		o.wait(t)
 		want := map[int64]gateway.State{1: gateway.Unknown, 2: gateway.Sent}
@@ -304,7 +306,7 @@ func TestPumpStops(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := newOutbox(to("a", "a")...)
 				s := &sender{took: tc.took}
-				stop := run(t, o, s)
+				stop := run(t, o, s, 0)
 				synctest.Wait()
 				began := time.Now()
 				stop()

@@ -218,7 +218,9 @@ func (s *system) runSMS(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		router.Run(ctx, func(ctx context.Context) error { return s.whileUp(ctx, gateway.SMS, workflows.SMSQueue, router, l) })
+		router.Run(ctx, func(ctx context.Context) error {
+			return s.whileUp(ctx, gateway.SMS, workflows.SMSQueue, router, router.Ahead(), l)
+		})
 		return nil
 	})
 }
@@ -240,7 +242,7 @@ func (s *system) runIM(ctx context.Context) error {
 			kicking{s.store, s.desk, s.metrics.messages}, countedReceipts{s.store, s.metrics}, s.store, directory{s.store}, s.clock, s.log)
 		return gw.Run(ctx, func(ctx context.Context) error {
 			g, ctx := errgroup.WithContext(ctx)
-			g.Go(func() error { return s.whileUp(ctx, gateway.IM, workflows.IMQueue, gw, l) })
+			g.Go(func() error { return s.whileUp(ctx, gateway.IM, workflows.IMQueue, gw, 0, l) })
 			g.Go(func() error { return s.desk.TellStanding(ctx, gw.SetStatus) })
 			return g.Wait()
 		})
@@ -355,11 +357,11 @@ func (s *system) report(ctx context.Context, channel gateway.Channel, l *link) e
 }
 
 // whileUp is what a holder does while its link stands: word notices and send what
-// is due.
-func (s *system) whileUp(ctx context.Context, channel gateway.Channel, queue string, sender gateway.Sender, l *link) error {
+// is due, so many messages at once, or the pump's own number if zero.
+func (s *system) whileUp(ctx context.Context, channel gateway.Channel, queue string, sender gateway.Sender, bound int, l *link) error {
 	l.set(true)
 	defer l.set(false)
-	pump := gateway.NewPump(channel, counted{s.store, channel, s.metrics}, sender, s.clock, s.log)
+	pump := gateway.NewPump(channel, counted{s.store, channel, s.metrics}, sender, bound, s.clock, s.log)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return pump.Run(ctx) })
 	g.Go(func() error {

@@ -45,6 +45,23 @@ func NewRouter(configs []Config, inbox gateway.Inbox, receipts gateway.Receipts,
 // Bound reports whether messages can be sent now, by any SMSC.
 func (r *Router) Bound() bool { return slices.ContainsFunc(r.gateways, (*Gateway).Bound) }
 
+// aheadFor is how long a page may wait for what was handed over before it, at the
+// agreed rates: what is sent next is decided in the outbox, not in a queue for the rate.
+const aheadFor = 3 * time.Second
+
+// Ahead returns how many messages to hand over at once, or 0 for any number, where an
+// SMSC takes them at any rate.
+func (r *Router) Ahead() int {
+	var perSecond float64
+	for _, g := range r.gateways {
+		if g.config.Rate == 0 {
+			return 0
+		}
+		perSecond += g.config.Rate
+	}
+	return max(1, int(perSecond*aheadFor.Seconds()))
+}
+
 // workAgain is the pause before work that failed is begun again.
 const workAgain = time.Second
 

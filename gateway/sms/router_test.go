@@ -124,6 +124,28 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// Of what waits for the agreed rates no more is handed over than leaves in three
+// seconds.
+func TestAhead(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		rates []float64
+		want  int
+	}{{[]float64{0}, 0}, {[]float64{1}, 3}, {[]float64{0.1}, 1}, {[]float64{10, 0.5}, 31}, {[]float64{10, 0}, 0}} {
+		var configs []sms.Config
+		for _, rate := range c.rates {
+			configs = append(configs, sms.Config{Addr: "smsc:2775", SystemID: systemID, Number: helpdesk, Rate: rate})
+		}
+		r, err := sms.NewRouter(configs, &inbox{}, &receipts{}, clock.System{}, logger(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Ahead(); got != c.want {
+			t.Errorf("%v per second: %d, want %d", c.rates, got, c.want)
+		}
+	}
+}
+
 // Throttling by one SMSC, or its refusal, is no reason to wait or to fail while
 // another takes the message; what nobody takes waits for the one that only pauses.
 func TestRefusedByOne(t *testing.T) {

@@ -81,7 +81,7 @@ func serve() error {
 	}
 	return gateway.Hold(ctx, s, "sms", fmt.Sprint("gateway-", os.Getpid()), log, func(ctx context.Context) error {
 		router.Run(ctx, func(ctx context.Context) error {
-			pump := gateway.NewPump(gateway.SMS, s, router, clock.System{}, log)
+			pump := gateway.NewPump(gateway.SMS, s, router, router.Ahead(), clock.System{}, log)
 			g, ctx := errgroup.WithContext(ctx)
 			g.Go(func() error { return pump.Run(ctx) })
 			g.Go(func() error {
