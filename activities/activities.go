@@ -106,7 +106,7 @@ func (a *Tickets) Prepare(ctx context.Context, in PrepareInput) (ticket.Findings
 			return f, fmt.Errorf("look up the chain: %w", err)
 		}
 		chain, _ := roster.OnCall(rota, overrides, people, l.Group, in.Now)
-		chain = slices.DeleteFunc(chain, func(id string) bool { return id == l.Requester }) // who asks is not called
+		chain = slices.DeleteFunc(chain, func(id string) bool { return id == l.Requester || id == l.Holder }) // who asks, or has it, is not called
 		f.Page = page(l, chain, members)
 		f.Seen = append(f.Seen, called(chain, members, f.Seen)...)
 	}
@@ -194,7 +194,7 @@ func page(l ticket.Lookup, chain []string, members []roster.Member) []ticket.Par
 	case "manager":
 		var out []ticket.Party
 		for _, m := range members {
-			if m.Is(roster.Manager) {
+			if m.Is(roster.Manager) && m.ID != l.Holder {
 				out = append(out, parties(m)...)
 			}
 		}

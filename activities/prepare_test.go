@@ -202,6 +202,18 @@ func TestPreparePagesEveryManager(t *testing.T) {
 	}
 }
 
+// Who has the ticket is not called to help with it.
+func TestPrepareDoesNotPageTheHolder(t *testing.T) {
+	t.Parallel()
+	a := &activities.Tickets{Directory: cast(), Policy: policy.Default()}
+	for _, test := range []struct{ page, holder, want string }{{"oncall", "dana", "sam/sms"}, {"next", "dana", "sam/sms"}, {"manager", "meg", ""}} {
+		f, err := a.Prepare(t.Context(), activities.PrepareInput{Lookup: ticket.Lookup{Page: test.page, Holder: test.holder}, Now: noon})
+		if got := said(f.Page); err != nil || got != test.want {
+			t.Errorf("%s while %s has it: calls %q, %v", test.page, test.holder, got, err)
+		}
+	}
+}
+
 func TestPrepareTimes(t *testing.T) {
 	t.Parallel()
 	a := &activities.Tickets{Directory: &directory{err: errors.New("not needed")}, Policy: policy.Default()}

@@ -51,7 +51,7 @@ const (
 // webhookEvents are what may be asked for: what happens to a ticket and is somebody's
 // deed or a deadline, as its timeline names it.
 var webhookEvents = []ticket.Kind{ticket.Opened, ticket.Taken, ticket.Released, ticket.Lapsed, ticket.Solved, ticket.Shut, ticket.Noted, ticket.Asked, ticket.Told,
-	ticket.Written, ticket.Answered, ticket.Withdrawn, ticket.Reopened, ticket.Passed, ticket.TakenOver, ticket.Promised, ticket.Slipped, ticket.Snoozed, ticket.Kept, ticket.Undone,
+	ticket.Written, ticket.Answered, ticket.Withdrawn, ticket.Reopened, ticket.Passed, ticket.TakenOver, ticket.Promised, ticket.Slipped, ticket.Breached, ticket.Snoozed, ticket.Kept, ticket.Undone,
 	ticket.AssignedTo, ticket.Reprioritised, ticket.MergedInto, ticket.Hushed, ticket.Escalated}
 
 // CreateWebhook has somebody told, from now on, and returns the secret that signs what

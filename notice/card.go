@@ -49,7 +49,7 @@ var plain = map[ticket.Message]string{
 	"release_ok": "given back", "done_ok": "closed", "page_off": "stand down", "mgr_nobody": "call: nobody answered", "page": "call", "page_help": "call for help",
 	"offer_gone": "offer is gone", "req_created": "request received", "req_claimed": "who comes", "req_handed": "who comes now", "req_released": "handed back",
 	"req_done": "solved", "req_undone": "not solved after all", "req_escalated": "we call the person on call", "req_reopened": "open again", "req_question": "question",
-	"req_added": "added", "answer_in": "the requester's words", "note_ok": "noted", "ask_ok": "asked", "stale": "any news?", "stale_ok": "still on it", "promise_ok": "promised", "req_slower": "needs longer", "req_slipped": "late", "undo_ok": "undone",
+	"req_added": "added", "answer_in": "the requester's words", "note_ok": "noted", "ask_ok": "asked", "stale": "any news?", "stale_ok": "still on it", "promise_ok": "promised", "req_slower": "needs longer", "req_slipped": "late", "target_missed": "should be solved by now", "undo_ok": "undone",
 }
 
 // plainly names a notice in words.

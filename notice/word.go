@@ -107,6 +107,8 @@ func variant(n ticket.Notice, f Facts) string {
 		return string(m) + "_late"
 	case promised[m] && f.Ticket.Status == ticket.Assigned && !n.Until.IsZero():
 		return string(m) + "_by"
+	case m == "page_help" && !n.Until.IsZero():
+		return "page_help_late"
 	case m == "take_lost" && len(f.Waiting) == 0:
 		return "take_lost_last"
 	case (m == "note_ok" || m == "req_added") && strings.HasSuffix(n.Text, EndMissing):

@@ -122,6 +122,11 @@ func (p *Policy) readPlan(priority ticket.Priority, v value) error {
 			return err
 		}},
 		key{"lease", func(v value) error { return v.duration(&plan.Lease) }},
+		key{"breach", func(v value) error {
+			word, err := v.word("escalate", "none")
+			plan.Breach = word == "escalate"
+			return err
+		}},
 		key{"quiet", func(v value) error { return readQuiet(v, priority, &plan.Quiet) }},
 	)
 	p.plans[priority] = plan

@@ -55,6 +55,9 @@ func (p Policy) priorities(line func(format string, args ...any)) {
 		} else {
 			line("  whoever was called is called again every %s, and after the last step all start again", Spell(plan.Repeat))
 		}
+		if plan.Breach && len(plan.Steps) > 0 {
+			line("  taken and not solved in time: the next of them is called to help")
+		}
 		line("  taken and nothing heard for %s: the holder is asked", Spell(plan.Lease))
 	}
 }

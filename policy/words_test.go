@@ -18,6 +18,7 @@ func TestPolicyInWords(t *testing.T) {
   not taken after 25m: the next in the rota is called
   not taken after 40m: the manager is called
   whoever was called is called again every 5m, and after the last step all start again
+  taken and not solved in time: the next of them is called to help
   taken and nothing heard for 30m: the holder is asked
 `
 	tests := map[string]struct{ text, want string }{

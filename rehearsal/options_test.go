@@ -40,6 +40,7 @@ func TestEveryOptionShows(t *testing.T) {
 		"priorities.P3.repeat":         "priorities: {P3: {repeat: 1h}}",
 		"priorities.P3.hours":          "priorities: {P3: {hours: always}}",
 		"priorities.P3.lease":          "priorities: {P3: {lease: 1h}}",
+		"priorities.P3.breach":         "priorities: {P3: {breach: none}}",
 		"auto_close":                   "auto_close: 1h",
 		"requester_silence":            "requester_silence: 1h",
 		"office.zone":                  "office: {zone: America/New_York}",

@@ -18,6 +18,7 @@ const (
 	RepeatAlarm  AlarmKind = "repeat"  // call the last one again
 
 	PromiseAlarm AlarmKind = "promise" // what the holder promised has not come
+	BreachAlarm  AlarmKind = "breach"  // the resolve target passes: call somebody to help
 	StaleAlarm   AlarmKind = "stale"   // ask the holder for news
 	LapseAlarm   AlarmKind = "lapse"   // the holder did not answer: back to the queue
 	AnswerAlarm  AlarmKind = "answer"  // no answer from the requester: tell the holder
@@ -84,6 +85,7 @@ func (t *Ticket) enter(now time.Time) {
 		if t.Promise != nil && !t.Promise.Slipped {
 			t.set(PromiseAlarm, t.Promise.By)
 		}
+		t.watchTarget(now)
 	case Pending:
 		if t.Waits == waitsAnswer {
 			t.set(AnswerAlarm, now.Add(t.Plan.Silence))
@@ -98,6 +100,13 @@ func (t *Ticket) enter(now time.Time) {
 	}
 	if t.Raised != nil {
 		t.set(StepAlarm, now)
+	}
+}
+
+// watchTarget arms the alarm for a resolve target that is still ahead.
+func (t *Ticket) watchTarget(now time.Time) {
+	if t.Plan.Breach && t.ResolveBy.After(now) {
+		t.set(BreachAlarm, t.ResolveBy)
 	}
 }
 

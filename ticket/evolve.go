@@ -71,13 +71,16 @@ func Evolve(t Ticket, e Event) Ticket {
 	case PageFailed:
 		t.losePage(e)
 	case Raised:
-		t.Raised = &Raise{By: Party{e.Actor.ID, e.Actor.Name, e.Channel}, Cause: e.Cause}
 		t.Hushed = false
-		t.clear(RepeatAlarm)
-		t.set(StepAlarm, e.At)
+		t.raise(Raise{By: Party{e.Actor.ID, e.Actor.Name, e.Channel}, Cause: e.Cause}, e.At)
+	case Breached:
+		t.clear(BreachAlarm)
+		if t.Raised == nil {
+			t.raise(Raise{By: System}, e.At)
+		}
 	case Hushed:
 		t.Hushed, t.Raised = true, nil
-		t.clear(StepAlarm, RepeatAlarm)
+		t.clear(StepAlarm, RepeatAlarm, BreachAlarm)
 	case Reprioritised, Replanned:
 		t.reprioritise(e)
 	case Undone:
@@ -102,6 +105,13 @@ func (t *Ticket) promise(e Event) {
 		t.Promise = &Promise{By: e.Until}
 		t.set(PromiseAlarm, e.Until)
 	}
+}
+
+// raise has the next step of the chain happen now.
+func (t *Ticket) raise(r Raise, at time.Time) {
+	t.Raised = &r
+	t.clear(RepeatAlarm)
+	t.set(StepAlarm, at)
 }
 
 // askForNews has the holder asked, and the ticket go back when there is no answer.
@@ -194,6 +204,9 @@ func (t *Ticket) plan(e Event) {
 	}
 	if t.Status == New && !t.Hushed && !e.Times.Step.IsZero() {
 		t.set(StepAlarm, e.Times.Step)
+	}
+	if t.Status == Assigned {
+		t.watchTarget(e.At)
 	}
 }
 

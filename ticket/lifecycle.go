@@ -64,6 +64,7 @@ var alarmTable = []struct {
 	{RepeatAlarm, "New: after a page", "the last person called is called again (paged again)"},
 	{PassAlarm, "a hand-over is offered, for 10 minutes", "it stays with its holder (pass refused)"},
 	{PromiseAlarm, "Assigned: the time that the holder promised, unless the requester hears before", "the requester is told, and the holder is asked for news unless that is so already (slipped)"},
+	{BreachAlarm, "Assigned: the resolve target, where the policy says so", "the holder hears, and the next in the chain is called to help, once (breached)"},
 	{StaleAlarm, "Assigned: a lease after the holder's last sign of life", "the holder is asked for news (went stale)"},
 	{LapseAlarm, "the holder was asked for news: a quarter of the lease, at least 10 minutes", "the ticket goes back to the queue (lapsed)"},
 	{AnswerAlarm, "Pending for an answer: the policy's silence, then daily", "the holder hears that none came (unanswered)"},

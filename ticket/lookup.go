@@ -12,8 +12,9 @@ type Lookup struct {
 	Priority  Priority    `json:"priority"`
 	Group     string      `json:"group,omitempty"`
 	Requester string      `json:"requester"`
-	At        time.Time   `json:"at"`     // when the question came up
-	Alarms    []AlarmKind `json:"alarms"` // the alarms that this lookup serves
+	Holder    string      `json:"holder,omitempty"` // whom nobody calls to help themselves
+	At        time.Time   `json:"at"`               // when the question came up
+	Alarms    []AlarmKind `json:"alarms"`           // the alarms that this lookup serves
 	// Wave is how many people to ask; zero for none.
 	Wave   int     `json:"wave,omitempty"`
 	Offers []Offer `json:"offers,omitempty"`
@@ -72,7 +73,7 @@ type Times struct {
 
 // Lookup returns what must be looked up now; ok is false when nothing must.
 func (t Ticket) Lookup(now time.Time) (l Lookup, ok bool) {
-	l = Lookup{Number: t.Number, Priority: t.Priority, Group: t.Group, Requester: t.Requester.ID, At: now, Office: t.Plan.Office}
+	l = Lookup{Number: t.Number, Priority: t.Priority, Group: t.Group, Requester: t.Requester.ID, Holder: t.Assignee.ID, At: now, Office: t.Plan.Office}
 	for _, kind := range lookupAlarms {
 		if t.rings(kind, now) {
 			l.Alarms = append(l.Alarms, kind)

@@ -218,6 +218,8 @@ func (b *briefing) brief() {
 			b.tell(after.Assignee, "stale", until(after.alarm(LapseAlarm)))
 		}
 		b.requester("req_slipped", who(after.Assignee), until(before.ExpectedAt()))
+	case Breached:
+		b.tell(after.Assignee, "target_missed", until(after.ResolveBy))
 	case Kept:
 		b.answer("stale_ok")
 	case Unanswered:
@@ -351,8 +353,12 @@ func (b *briefing) paged() {
 	case step == "manager":
 		m = "mgr_nobody"
 	}
+	var missed time.Time
+	if raised := b.before.Raised; raised != nil && raised.By == System {
+		missed = after.ResolveBy
+	}
 	for _, p := range e.To {
-		b.tell(p, m, alert, page, text(""), expires(e.At.Add(after.Plan.Repeat)), who(after.Assignee))
+		b.tell(p, m, alert, page, text(""), expires(e.At.Add(after.Plan.Repeat)), who(after.Assignee), until(missed))
 	}
 	if e.Kind == PagedAgain {
 		return

@@ -36,6 +36,7 @@ func genPlan(t *rapid.T) Plan {
 		Silence:   span("silence", time.Hour, 48*time.Hour),
 		Respond:   span("respond", 0, time.Hour),
 		Resolve:   span("resolve", 0, 8*time.Hour),
+		Breach:    rapid.Bool().Draw(t, "breach"),
 	}
 	var after time.Duration
 	for _, who := range [][]string{{"oncall", "next", "manager"}, {"oncall", "manager"}, {"manager"}}[rapid.IntRange(0, 2).Draw(t, "steps")] {
@@ -129,7 +130,7 @@ func holds(t rapid.TB, tk Ticket) {
 	}
 	allowed := map[Status][]AlarmKind{
 		New:       {PlanAlarm, WaveAlarm, ReplaceAlarm, StepAlarm, RepeatAlarm},
-		Assigned:  {PlanAlarm, StepAlarm, PromiseAlarm, StaleAlarm, LapseAlarm, PassAlarm},
+		Assigned:  {PlanAlarm, StepAlarm, PromiseAlarm, BreachAlarm, StaleAlarm, LapseAlarm, PassAlarm},
 		Pending:   {PlanAlarm, StepAlarm, AnswerAlarm, WakeAlarm, PassAlarm},
 		Resolved:  {CloseAlarm},
 		Closed:    nil,

@@ -435,7 +435,7 @@ var byItself = []struct {
 	alarm AlarmKind
 	kind  Kind
 }{
-	{PassAlarm, PassRefused}, {LapseAlarm, Lapsed}, {PromiseAlarm, Slipped}, {StaleAlarm, WentStale}, {AnswerAlarm, Unanswered}, {WakeAlarm, Woken}, {CloseAlarm, Shut},
+	{PassAlarm, PassRefused}, {LapseAlarm, Lapsed}, {BreachAlarm, Breached}, {PromiseAlarm, Slipped}, {StaleAlarm, WentStale}, {AnswerAlarm, Unanswered}, {WakeAlarm, Woken}, {CloseAlarm, Shut},
 }
 
 func (t Ticket) overdue(now time.Time) (Event, bool) {
@@ -449,7 +449,7 @@ func (t Ticket) overdue(now time.Time) (Event, bool) {
 
 func pageFailed(t Ticket, c Command, now time.Time) []Event {
 	i := slices.IndexFunc(t.Pages, func(p Page) bool { return p.To.ID == c.To.ID && p.To.Via == c.To.Via && !p.Failed })
-	if t.Status != New || i < 0 {
+	if i < 0 || t.Status != New && !(t.Plan.Breach && t.Status == Assigned) {
 		return nil
 	}
 	return []Event{{At: now, Kind: PageFailed, Actor: System, To: []Party{c.To}, Text: c.Text}}

@@ -32,10 +32,8 @@ func (w *world) answer(l Lookup) Findings {
 		f.Wave, f.Reminder = w.wave(l)
 	}
 	switch l.Page {
-	case "oncall":
-		f.Page = w.chain[:min(1, len(w.chain))]
-	case "next":
-		if i := slices.IndexFunc(w.chain, func(p Party) bool { return !slices.Contains(l.Called, p.ID) }); i >= 0 {
+	case "oncall", "next":
+		if i := slices.IndexFunc(w.chain, func(p Party) bool { return p.ID != l.Holder && (l.Page == "oncall" || !slices.Contains(l.Called, p.ID)) }); i >= 0 {
 			f.Page = w.chain[i : i+1]
 		}
 	case "again":

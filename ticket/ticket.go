@@ -131,9 +131,9 @@ type Line struct {
 // recentLines is what fits on the card in the Temporal UI without scrolling.
 const recentLines = 5
 
-// Raise is an escalation by hand.
+// Raise is an escalation by hand, or by a missed target.
 type Raise struct {
-	By    Party  `json:"by"`
+	By    Party  `json:"by"`              // System for a missed target
 	Cause string `json:"cause,omitempty"` // the command to answer
 }
 
@@ -147,8 +147,11 @@ type Plan struct {
 	Silence   time.Duration `json:"silence"` // a requester's, after a question
 	Respond   time.Duration `json:"respond,omitempty"`
 	Resolve   time.Duration `json:"resolve,omitempty"`
-	Office    bool          `json:"office,omitempty"` // steps, repeats and targets count in office hours
-	Quiet     Quiet         `json:"quiet,omitzero"`   // offers wait for its end
+	// Breach has the next of the chain called to help when the resolve target passes
+	// while somebody has the ticket. One that opened before this existed goes on without.
+	Breach bool  `json:"breach,omitempty"`
+	Office bool  `json:"office,omitempty"` // steps, repeats and targets count in office hours
+	Quiet  Quiet `json:"quiet,omitzero"`   // offers wait for its end
 }
 
 // Quiet are hours of the night, in minutes since midnight by the office's clock; the
@@ -258,6 +261,7 @@ const (
 	Woken         Kind = "woken"
 	WentStale     Kind = "went stale"
 	Slipped       Kind = "slipped"
+	Breached      Kind = "breached"
 	Kept          Kind = "kept"
 	Lapsed        Kind = "lapsed"
 	Unanswered    Kind = "unanswered"

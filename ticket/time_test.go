@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -464,6 +465,63 @@ func TestRaise(t *testing.T) {
 			t.Error(s.heard)
 		}
 	})
+}
+
+// Who has not solved a ticket by its target hears so, and the next of the chain is
+// called to help, once; a pause puts it off.
+func TestBreach(t *testing.T) {
+	t.Parallel()
+	const h, m = time.Hour, time.Minute
+	take, keep := by(bob, Take), by(bob, Keep)
+	kept := func(s *sim, from time.Duration) {
+		for ; from < 8*h; from += h {
+			keep.ID = fmt.Sprint(from)
+			_ = s.until(at(from)).apply(keep)
+		}
+	}
+	called := []string{"4h0m0s im bob target_missed", "4h0m0s sms dana page_help"}
+	for name, tt := range map[string]struct {
+		do     func(s *sim)
+		change func(*Opening, *world)
+		want   []string
+	}{
+		"held":            {func(s *sim) { s.say(0, take); kept(s, h) }, nil, called},
+		"solved in time":  {func(s *sim) { s.say(0, take); s.say(h, by(bob, Done)) }, nil, nil},
+		"nobody has it":   {func(s *sim) { s.say(7*h, take); kept(s, 7*h) }, nil, nil},
+		"an older ticket": {func(s *sim) { s.say(0, take); kept(s, h) }, func(o *Opening, _ *world) { o.Plan.Breach = false }, nil},
+		"no target":       {func(s *sim) { s.say(0, take); kept(s, h) }, func(o *Opening, _ *world) { o.Plan.Resolve = 0 }, nil},
+		"asked, and answered": {func(s *sim) { s.say(0, take).say(h, by(bob, Ask)).say(2*h, by(ann, Write)); kept(s, 3*h) }, nil,
+			[]string{"5h0m0s im bob target_missed", "5h0m0s sms dana page_help"}},
+		"asked when it was late already": {func(s *sim) {
+			s.say(0, take).say(2*h, keep).say(4*h, by(bob, Ask)).say(5*h, by(ann, Write))
+			kept(s, 6*h)
+		}, nil, called},
+		"another priority": {func(s *sim) {
+			s.say(0, take).say(h, by(meg, Reprioritise, func(c *Command) { c.Plan.Breach, c.Plan.Resolve = true, 6*h }))
+			kept(s, 2*h)
+		}, nil, []string{"6h0m0s im bob target_missed", "6h0m0s sms dana page_help"}},
+		"the person on call has it": {func(s *sim) {
+			s.say(0, by(dana, Take)).say(2*h-m, by(dana, Keep)).until(at(4 * h))
+		}, nil, []string{"4h0m0s sms dana target_missed", "4h0m0s sms sam page_help"}},
+		"a call that does not arrive": {func(s *sim) { s.say(0, take); kept(s, h) }, func(_ *Opening, w *world) { w.broken = map[string]bool{"dana": true} },
+			append(slices.Clone(called), "4h0m0s sms sam page_help")},
+		"nobody on call":              {func(s *sim) { s.say(0, take); kept(s, h) }, func(_ *Opening, w *world) { w.chain = nil }, []string{"4h0m0s im bob target_missed", "4h0m0s sms meg page_help"}},
+		"help was called for already": {func(s *sim) { s.say(0, take).say(h, by(bob, Up)); kept(s, 2*h) }, nil, []string{"1h0m0s sms dana page_help", "4h0m0s im bob target_missed", "4h0m0s sms sam page_help"}},
+		"a manager stopped the calls": {func(s *sim) { s.say(0, take).say(h, by(meg, Hush)); kept(s, 2*h) }, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, w := opening(), desk()
+			o.Plan.Breach = true
+			if tt.change != nil {
+				tt.change(&o, w)
+			}
+			s := simulate(t, w, o)
+			tt.do(s)
+			s.until(at(8*h - 1))
+			same(t, tt.want, s.lines("target_missed", "page_help"))
+		})
+	}
 }
 
 func TestHush(t *testing.T) {

@@ -22,6 +22,7 @@ var deeds = map[ticket.Kind]string{
 	ticket.Taken:         "%s took it",
 	ticket.Promised:      "%s promised a time",
 	ticket.Slipped:       "late: the promised time passed",
+	ticket.Breached:      "late: not solved in time",
 	ticket.Released:      "%s gave it back",
 	ticket.Solved:        "%s solved it",
 	ticket.Shut:          "closed",
