@@ -13,17 +13,7 @@ import (
 func commandLine(t *testing.T, desk *Desk) {
 	ann, bob := desk.Person("ann"), desk.Person("bob")
 	aside(desk, "to take", "we have your request")
-	run := func(args ...string) string {
-		t.Helper()
-		command := exec.CommandContext(t.Context(), program(t), args...)
-		command.Env = append(environment(), "DESKBELL_PUBLIC_URL="+desk.HTTP, "DESKBELL_TOKEN="+desk.Token, "DATABASE_URL="+desk.DatabaseURL)
-		out, err := command.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-		return string(out)
-	}
-	said := run("submit", "Keyboard is wet", "--requester", "ann", "--body", "Coffee", "--priority", "P2")
+	said := desk.run("submit", "Keyboard is wet", "--requester", "ann", "--body", "Coffee", "--priority", "P2")
 	found := regexp.MustCompile(`^#(\d+) Keyboard is wet\n$`).FindStringSubmatch(said)
 	if found == nil {
 		t.Fatalf("submit says %q", said)
@@ -34,25 +24,37 @@ func commandLine(t *testing.T, desk *Desk) {
 	}
 	desk.mine = append(desk.mine, n)
 	desk.Settle()
-	if got := run("list", "--status", "new"); !strings.Contains(got, number(n)) || !strings.Contains(got, "Keyboard is wet") {
+	if got := desk.run("list", "--status", "new"); !strings.Contains(got, number(n)) || !strings.Contains(got, "Keyboard is wet") {
 		t.Errorf("list says %q", got)
 	}
-	if got := run("say", "bob", fmt.Sprint(n)); !strings.Contains(got, number(n)+" is yours") {
+	if got := desk.run("say", "bob", fmt.Sprint(n)); !strings.Contains(got, number(n)+" is yours") {
 		t.Errorf("say says %q", got)
 	}
 	bob.Phone().Expect(number(n) + " is yours")
 	ann.Phone().Expect("Bob is on your request " + number(n))
 	desk.Await(n, "assigned", "bob")
-	got := run("show", fmt.Sprint(n))
+	got := desk.run("show", fmt.Sprint(n))
 	for _, want := range []string{number(n) + " Keyboard is wet", "P2", "assigned", "bob", "Coffee", "taken"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("show does not say %q: %s", want, got)
 		}
 	}
-	if got := run("people"); !strings.Contains(got, ann.Number) {
+	if got := desk.run("people"); !strings.Contains(got, ann.Number) {
 		t.Errorf("people says %q", got)
 	}
-	if got := run("rota"); !strings.Contains(got, "1. dana") {
+	if got := desk.run("rota"); !strings.Contains(got, "1. dana") {
 		t.Errorf("rota says %q", got)
 	}
+}
+
+// run runs the program as an operator of the desk does, and returns what it says.
+func (d *Desk) run(args ...string) string {
+	d.t.Helper()
+	command := exec.CommandContext(d.t.Context(), program(d.t), args...)
+	command.Env = append(environment(), "DESKBELL_PUBLIC_URL="+d.HTTP, "DESKBELL_TOKEN="+d.Token, "DATABASE_URL="+d.DatabaseURL)
+	out, err := command.CombinedOutput()
+	if err != nil {
+		d.t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return string(out)
 }

@@ -71,10 +71,16 @@ func (d *Desk) Post(path string, body map[string]any, key string) (status int, a
 
 func (d *Desk) get(path string, into any) {
 	d.t.Helper()
-	if status, data := d.call("GET", path, nil, ""); status != http.StatusOK {
-		d.t.Fatalf("GET %s: %d %s", path, status, data)
+	d.read("GET", path, into)
+}
+
+// read makes a request that must succeed and reads what it answers.
+func (d *Desk) read(method, path string, into any) {
+	d.t.Helper()
+	if status, data := d.call(method, path, nil, ""); status != http.StatusOK {
+		d.t.Fatalf("%s %s: %d %s", method, path, status, data)
 	} else if err := json.Unmarshal(data, into); err != nil {
-		d.t.Fatalf("GET %s: %v in %s", path, err, data)
+		d.t.Fatalf("%s %s: %v in %s", method, path, err, data)
 	}
 }
 

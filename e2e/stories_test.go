@@ -46,6 +46,7 @@ func TestStories(t *testing.T) {
 		{"the wrong ticket closed", wrongTicketClosed},
 		{"not fixed after all", notFixed},
 		{"nobody claims", nobodyClaims},
+		{"who is on call meanwhile", onDuty},
 		{"the SMSC repeats itself", repeatedDelivery},
 		{"two claim at once", race},
 		{"what an agent can say", agentWords},
