@@ -3,6 +3,7 @@ package rehearsal_test
 import (
 	"fmt"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,8 +19,8 @@ import (
 	"deskbell/ticket"
 )
 
-// elsewhere are the options whose effect is not a ticket's, with the test of the
-// desk that shows it.
+// elsewhere are the options whose effect is not a ticket's, with the tests of the
+// desk and the store that show it.
 var elsewhere = map[string]string{
 	"held":                "TestLimit",
 	"budget":              "TestBackOpensAStorm, TestBudgetOfOffers",
@@ -84,6 +85,22 @@ func TestEveryOptionShows(t *testing.T) {
 		known = slices.DeleteFunc(known, func(s string) bool { return s == sections })
 	}
 	slices.Sort(known)
+	// And those that are shown elsewhere are.
+	var sources strings.Builder
+	for _, file := range []string{"../desk/storm_test.go", "../desk/inbound_test.go", "../store/outbox_test.go"} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources.Write(source)
+	}
+	for option, tests := range elsewhere {
+		for name := range strings.SplitSeq(tests, ", ") {
+			if !strings.Contains(sources.String(), "func "+name+"(") {
+				t.Errorf("no test %s shows %s", name, option)
+			}
+		}
+	}
 	tested := slices.Sorted(maps.Keys(options))
 	tested = append(tested, slices.Collect(maps.Keys(elsewhere))...)
 	slices.Sort(tested)
