@@ -4,7 +4,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -tags nomsgpack -trimpath -ldflags "-s -w" -o /out/deskbell ./cmd/deskbell && mkdir /out/state
+RUN CGO_ENABLED=0 go build -tags nomsgpack,release,disable_grpc_modules -trimpath -ldflags "-s -w" -o /out/deskbell ./cmd/deskbell && mkdir /out/state
 
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /out/deskbell /deskbell

@@ -19,6 +19,7 @@ func TestForget(t *testing.T) {
 	desk(t, s)
 	conn := value(pgx.Connect(t.Context(), url))(t)
 	t.Cleanup(func() { conn.Close(t.Context()) })
+	value(conn.Exec(t.Context(), "TRUNCATE audit"))(t) // of the import
 	const month, keep = 30 * 24 * time.Hour, 400 * 24 * time.Hour
 
 	said := func(word string, finish bool) string {
