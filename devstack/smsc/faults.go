@@ -1,6 +1,7 @@
 package smsc
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -22,7 +23,8 @@ const (
 	receiptsNone   = "none"   // phones get all, nobody is told
 )
 
-// Faults is the body of POST /api/faults. What is absent stays as it is.
+// Faults is the body of POST /api/faults, where what is absent stays as it is, and
+// what GET answers: all that is on, and how much of it is left.
 type Faults struct {
 	Throttle    *int  `json:"throttle"`   // refuse the next n submits with ESME_RTHROTTLED
 	QueueFull   *int  `json:"queue_full"` // refuse the next n submits with ESME_RMSGQFUL
@@ -84,6 +86,17 @@ func (f *faults) set(want Faults, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// now is what is left of the faults.
+func (f *faults) now(at time.Time) Faults {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return Faults{
+		Throttle: new(f.throttle), QueueFull: new(f.queueFull), Refuse: new(f.refuse), Duplicate: new(f.duplicates), LoseResponses: new(f.loseAnswers),
+		Silent: new(f.silent), StopReading: new(f.readable != nil), Reorder: new(f.reorder),
+		Receipts: new(cmp.Or(f.receipts, receiptsNormal)), Down: new(max(0, f.downUntil.Sub(at).Seconds())),
+	}
 }
 
 func assign[T any](to *T, from *T) {

@@ -51,6 +51,7 @@ func (s *Server) Handler() http.Handler {
 	r.GET("/api/phones/:number/messages", s.listMessages)
 	r.POST("/api/phones/:number/messages", s.typeMessage)
 	r.POST("/api/phones/:number/power", s.switchPower)
+	r.GET("/api/faults", s.showFaults)
 	r.POST("/api/faults", s.setFaults)
 	r.GET("/api/ledger", s.showLedger)
 	r.GET("/api/links", s.listLinks)
@@ -197,7 +198,13 @@ func (s *Server) setFaults(c *gin.Context) {
 	if want.Drop {
 		s.dropLinks()
 	}
+	s.events.publish("")
 	c.Status(http.StatusNoContent)
+}
+
+// showFaults tells what is wrong at the moment, in the words that set it.
+func (s *Server) showFaults(c *gin.Context) {
+	c.JSON(http.StatusOK, s.faults.now(s.clock.Now()))
 }
 
 func (s *Server) showLedger(c *gin.Context) {
@@ -230,7 +237,7 @@ func (s *Server) listLinks(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{"binds": binds})
 }
 
-// events tells pages which phone has changed.
+// events tells pages which phone has changed; the faults have no number.
 type events struct {
 	mu     sync.Mutex
 	listen map[chan string]bool
@@ -270,8 +277,8 @@ func (e *events) unsubscribe(ch chan string) {
 
 const heartbeat = 15 * time.Second
 
-// streamEvents sends the number of each phone that changes, as server-sent
-// events.
+// streamEvents sends the number of each phone that changes, as server-sent events;
+// an empty one when somebody has set the faults.
 func (s *Server) streamEvents(c *gin.Context) {
 	ch := s.events.subscribe()
 	defer s.events.unsubscribe(ch)

@@ -335,13 +335,48 @@ func TestEvents(t *testing.T) {
 	defer res.Body.Close()
 	lines := bufio.NewScanner(res.Body)
 	lines.Scan() // the stream has begun
-	b.write(bob, "hello")
-	for lines.Scan() {
-		if lines.Text() == `data: {"number":"`+bob+`"}` {
-			return
+	awaits := func(data string) {
+		t.Helper()
+		for lines.Scan() {
+			if lines.Text() == "data: "+data {
+				return
+			}
 		}
+		t.Fatalf("no event %s", data)
 	}
-	t.Fatal("no event")
+	b.write(bob, "hello")
+	awaits(`{"number":"` + bob + `"}`)
+	b.fault(`{"throttle":1}`)
+	awaits(`{"number":""}`)
+}
+
+// What is left of the faults is shown in the words that set them.
+func TestFaultsAreShown(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	faults := func() (f map[string]any) {
+		t.Helper()
+		b.call("GET", "/api/faults", "", &f)
+		return f
+	}
+	healthy := faults()
+	b.fault(`{"throttle":2,"silent":true,"stop_reading":true,"reorder":true,"receipts":"late","down":60,"lose_responses":3}`)
+	b.clock.Set(20 * time.Second)
+	want := map[string]any{
+		"throttle": 2.0, "queue_full": 0.0, "refuse": 0.0, "drop": false, "silent": true, "stop_reading": true, "duplicate": 0.0,
+		"reorder": true, "lose_responses": 3.0, "receipts": "late", "down": 40.0,
+	}
+	got := faults()
+	if down, _ := got["down"].(float64); down > 39 && down <= 40 { // the clock moves besides
+		got["down"] = 40.0
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	b.fault(`{"throttle":0,"silent":false,"stop_reading":false,"reorder":false,"receipts":"normal","down":0,"lose_responses":0}`)
+	if diff := cmp.Diff(healthy, faults()); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestMessagesSurviveAKill(t *testing.T) {

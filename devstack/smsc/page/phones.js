@@ -48,6 +48,7 @@ function open({ number, name, role, on }) {
   phone.title.textContent = name || number;
   phone.title.href = "/?phone=" + encodeURIComponent(number);
   phone.text.setAttribute("aria-label", "Text from " + (name || number));
+  phone.talk.setAttribute("aria-label", "Messages of " + (name || number));
   phone.about.textContent = role ? number + " · " + role : number;
   phone.power.checked = on;
   phone.word.textContent = on ? "on" : "off";
@@ -66,25 +67,45 @@ function make(number) {
     word: section.querySelector(".power span"),
     about: section.querySelector(".number"),
     talk: section.querySelector(".talk"),
+    list: section.querySelector(".talk ol"),
     text: section.querySelector("textarea"),
     trouble: section.querySelector(".trouble"),
     cost: section.querySelector(".cost"),
+    hints: section.querySelector(".hints"),
   };
   const form = section.querySelector("form");
   form.addEventListener("submit", (e) => { e.preventDefault(); send(phone); });
   phone.text.addEventListener("keydown", (e) => {
     if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); send(phone); }
+    if (e.key === "ArrowUp" && phone.text.value === "" && phone.last) { e.preventDefault(); put(phone, phone.last); }
   });
   phone.text.addEventListener("input", () => {
     phone.cost.textContent = cost(phone.text.value);
     phone.talk.scrollTop = phone.talk.scrollHeight; // the field has grown
   });
+  phone.hints.addEventListener("click", (e) => { if (e.target.matches("button")) put(phone, e.target.textContent); });
   section.addEventListener("animationend", () => section.classList.remove("news"));
   phone.power.addEventListener("change", () => tell(phone, async () => {
     await post(api(number, "power"), { on: phone.power.checked });
     await refresh(number);
   }));
   return phone;
+}
+
+// put writes a text in the field, for its reader to send or to go on with.
+function put(phone, text) {
+  phone.text.value = text;
+  phone.text.dispatchEvent(new Event("input"));
+  phone.text.focus();
+}
+
+// What a text asks to be answered with: the numbers and the words in capitals after
+// "reply" or "write".
+function answers(text) {
+  const asked = text.search(/\b(reply|write|antwort|schreib)/i);
+  if (asked < 0) return [];
+  const words = text.slice(asked).match(/\b(\p{Lu}+ ?\d+|\d{2,}|\p{Lu}{2,}( \p{Lu}{2,})?)\b/gu) || [];
+  return [...new Set(words)].slice(0, 4);
 }
 
 async function tell(phone, act) {
@@ -110,7 +131,21 @@ function show(phone, messages) {
   phone.seen = key;
   phone.count = got;
   const atEnd = phone.talk.scrollHeight - phone.talk.scrollTop - phone.talk.clientHeight < 40;
-  phone.talk.replaceChildren(...messages.map(bubble));
+  let day = new Date().toDateString(); // nothing stands above what is of today
+  phone.list.replaceChildren(...messages.flatMap((m) => {
+    const its = new Date(m.at).toDateString();
+    if (its === day) return bubble(m);
+    day = its;
+    return [divider(m.at), bubble(m)];
+  }));
+  phone.last = messages.findLast((m) => m.direction === "in")?.text;
+  const newest = messages.at(-1);
+  phone.hints.replaceChildren(...(newest?.receipt === "delivered" && newest.direction === "out" ? answers(newest.text) : []).map((word) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = word;
+    return button;
+  }));
   if (atEnd) phone.talk.scrollTop = phone.talk.scrollHeight;
 }
 
@@ -124,6 +159,13 @@ function arrived(phone, n) {
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) { unseen = 0; document.title = "Phones"; }
 });
+
+function divider(at) {
+  const li = document.createElement("li");
+  li.className = "day";
+  li.textContent = new Date(at).toLocaleDateString([], { weekday: "long", day: "numeric", month: "long" });
+  return li;
+}
 
 function bubble(m) {
   const li = document.getElementById("message").content.cloneNode(true).firstElementChild;
@@ -183,10 +225,44 @@ function say(state, text) {
 
 function listen() {
   const source = new EventSource("/api/events");
-  source.addEventListener("open", () => refreshAll().then(() => say("live", "live"), () => say("lost", "not connected")));
+  source.addEventListener("open", () => Promise.all([refreshAll(), showNetwork()]).then(() => say("live", "live"), () => say("lost", "not connected")));
   source.addEventListener("error", () => say("lost", "not connected, trying again"));
-  source.addEventListener("phone", (e) => refresh(JSON.parse(e.data).number).catch(() => say("lost", "not connected")));
+  source.addEventListener("phone", (e) => {
+    const { number } = JSON.parse(e.data);
+    (number ? refresh(number) : showNetwork()).catch(() => say("lost", "not connected"));
+  });
 }
+
+// The faults of the network: buttons for what passes, switches for what stays.
+const network = document.getElementById("network");
+const switches = network.querySelector("form");
+const wrong = switches.querySelector(".trouble");
+
+async function showNetwork() {
+  const [faults, { binds }] = await Promise.all([json("/api/faults"), json("/api/links")]);
+  for (const name of ["silent", "stop_reading", "reorder"]) switches.elements[name].checked = faults[name];
+  switches.elements.receipts.value = faults.receipts;
+  const left = { throttle: "throttled", queue_full: "queue full", refuse: "refused", duplicate: "twice", lose_responses: "answers lost" };
+  const parts = Object.keys(left).filter((name) => faults[name] > 0).map((name) => faults[name] + " " + left[name]);
+  if (faults.silent) parts.push("says nothing");
+  if (faults.stop_reading) parts.push("reads nothing");
+  if (faults.reorder) parts.push("last part first");
+  if (faults.receipts !== "normal") parts.push("receipts " + faults.receipts);
+  if (faults.down > 0) parts.push("away for " + Math.ceil(faults.down) + " s");
+  network.classList.toggle("faulty", parts.length > 0);
+  network.querySelector("summary").textContent = parts.length > 0 ? "Network: " + parts.join(", ") : "Network";
+  document.getElementById("bound").textContent = binds.length > 0 ? "The helpdesk is bound: " + binds.join(", ") + "." : "The helpdesk is not bound.";
+}
+
+async function fault(want) {
+  wrong.textContent = "";
+  try { await post("/api/faults", want); await showNetwork(); } catch (e) { wrong.textContent = e.message; }
+}
+switches.addEventListener("submit", (e) => e.preventDefault());
+switches.addEventListener("click", (e) => { if (e.target.dataset.fault) fault(JSON.parse(e.target.dataset.fault)); });
+switches.addEventListener("change", (e) => fault({ [e.target.name]: e.target.type === "checkbox" ? e.target.checked : e.target.value }));
+// What is left of a fault passes without anybody setting it.
+setInterval(() => { if (!document.hidden && (network.open || network.classList.contains("faulty"))) showNetwork().catch(() => {}); }, 2000);
 
 document.getElementById("add").addEventListener("submit", (e) => {
   e.preventDefault();
