@@ -195,17 +195,13 @@ func (d *Desk) colleague(ctx context.Context, id string) (ticket.Party, error) {
 
 // duty is everybody who is on duty now.
 func (d *Desk) duty(ctx context.Context) ([]ticket.Party, error) {
-	members, err := d.Store.Members(ctx)
+	c, err := d.crew(ctx)
 	if err != nil {
-		return nil, outside(err)
-	}
-	rota, overrides, err := d.Store.Rota(ctx)
-	if err != nil {
-		return nil, outside(err)
+		return nil, err
 	}
 	var on []ticket.Party
-	for _, m := range members {
-		if roster.OnDuty(m, rota, overrides, d.Clock.Now()) {
+	for _, m := range c.members {
+		if roster.OnDuty(m, c.rota, c.overrides, d.Clock.Now()) {
 			on = append(on, party(m))
 		}
 	}

@@ -59,22 +59,34 @@ func line(e ticket.Event) Line {
 	return l
 }
 
+// crew is who works on tickets, and the rota and its overrides, which say when.
+type crew struct {
+	members   []roster.Member
+	rota      []roster.Rotation
+	overrides []roster.Override
+}
+
+func (d *Desk) crew(ctx context.Context) (c crew, err error) {
+	if c.members, err = d.Store.Members(ctx); err != nil {
+		return c, outside(err)
+	}
+	c.rota, c.overrides, err = d.Store.Rota(ctx)
+	return c, outside(err)
+}
+
 // Agents is everybody who works on tickets.
 func (d *Desk) Agents(ctx context.Context) ([]AgentView, error) {
-	members, err := d.Store.Members(ctx)
-	if err != nil {
-		return nil, outside(err)
-	}
-	rota, overrides, err := d.Store.Rota(ctx)
-	if err != nil {
-		return nil, outside(err)
-	}
-	views := make([]AgentView, len(members))
-	for i, m := range members {
+	c, err := d.crew(ctx)
+	return d.agents(c), err
+}
+
+func (d *Desk) agents(c crew) []AgentView {
+	views := make([]AgentView, len(c.members))
+	for i, m := range c.members {
 		views[i] = d.view(m)
-		views[i].OnDuty = roster.OnDuty(m, rota, overrides, d.Clock.Now())
+		views[i].OnDuty = roster.OnDuty(m, c.rota, c.overrides, d.Clock.Now())
 	}
-	return views, nil
+	return views
 }
 
 func (d *Desk) view(m roster.Member) AgentView {
@@ -91,48 +103,61 @@ func (d *Desk) view(m roster.Member) AgentView {
 
 // OnCall is who is called now, in order.
 func (d *Desk) OnCall(ctx context.Context) (OnCallView, error) {
-	people, err := d.Store.People(ctx)
-	if err != nil {
-		return OnCallView{}, outside(err)
+	c, err := d.crew(ctx)
+	return d.onCall(c), err
+}
+
+func (d *Desk) onCall(c crew) OnCallView {
+	people := make([]roster.Person, len(c.members))
+	for i, m := range c.members {
+		people[i] = m.Person
 	}
-	rota, overrides, err := d.Store.Rota(ctx)
-	if err != nil {
-		return OnCallView{}, outside(err)
-	}
-	chain, until := roster.OnCall(rota, overrides, people, "", d.Clock.Now())
+	chain, until := roster.OnCall(c.rota, c.overrides, people, "", d.Clock.Now())
 	if chain == nil {
 		chain = []string{}
 	}
-	return OnCallView{Until: until, People: chain}, nil
+	return OnCallView{Until: until, People: chain}
 }
+
+// names are those of who works here, by id.
+func (c crew) names() map[string]string {
+	names := make(map[string]string, len(c.members))
+	for _, m := range c.members {
+		names[m.ID] = m.Name
+	}
+	return names
+}
+
+// onBoard is how many tickets of a kind the board names; of the others it tells how many
+// there are.
+const onBoard = 100
 
 // Board is everything that the board shows.
 func (d *Desk) Board(ctx context.Context) (Board, error) {
-	b := Board{At: d.Clock.Now(), Names: map[string]string{}}
-	waiting, err := d.Store.Queue(ctx, 100)
+	b := Board{At: d.Clock.Now()}
+	counts, err := d.Store.Counts(ctx)
 	if err != nil {
 		return b, outside(err)
 	}
-	b.Waiting = waiting
-	working, _, err := d.Store.Tickets(ctx, store.Filter{Status: []ticket.Status{ticket.Assigned, ticket.Pending}, Limit: 100})
-	if err != nil {
+	if b.Waiting, err = d.Store.Queue(ctx, onBoard); err != nil {
 		return b, outside(err)
 	}
-	b.Working = working
-	people, err := d.Store.People(ctx)
-	if err != nil {
+	if b.Working, _, err = d.Store.Tickets(ctx, store.Filter{Status: []ticket.Status{ticket.Assigned, ticket.Pending}, Limit: onBoard}); err != nil {
 		return b, outside(err)
 	}
-	for _, p := range people {
-		b.Names[p.ID] = p.Name
+	b.InLine, b.Oldest = max(counts.New, len(b.Waiting)), counts.Oldest
+	for _, t := range b.Waiting {
+		if b.Oldest.IsZero() || t.CreatedAt.Before(b.Oldest) { // it came in after they were counted
+			b.Oldest = t.CreatedAt
+		}
 	}
-	if b.Agents, err = d.Agents(ctx); err != nil {
+	b.InWork, b.OnHold = max(counts.Assigned+counts.Pending, len(b.Working)), counts.Pending
+	crew, err := d.crew(ctx)
+	if err != nil {
 		return b, err
 	}
-	if b.OnCall, err = d.OnCall(ctx); err != nil {
-		return b, err
-	}
-	if b.Estimate, err = d.estimate(ctx, len(waiting)+1, b.Agents); err != nil {
+	b.Names, b.Agents, b.OnCall = crew.names(), d.agents(crew), d.onCall(crew)
+	if b.Estimate, err = d.estimate(ctx, b.InLine+1, b.Agents); err != nil {
 		return b, err
 	}
 	b.Closed, b.Opens = d.closed(b.At)

@@ -133,31 +133,12 @@ const shiftsAhead = 14 * 24 * time.Hour
 
 // Roster returns who works here and when.
 func (d *Desk) Roster(ctx context.Context) (RosterView, error) {
-	v := RosterView{At: d.Clock.Now(), Names: map[string]string{}}
-	var err error
-	if v.Agents, err = d.Agents(ctx); err != nil {
+	v := RosterView{At: d.Clock.Now()}
+	c, err := d.crew(ctx)
+	if err != nil {
 		return v, err
 	}
-	if v.OnCall, err = d.OnCall(ctx); err != nil {
-		return v, err
-	}
-	members, err := d.Store.Members(ctx)
-	if err != nil {
-		return v, outside(err)
-	}
-	rota, overrides, err := d.Store.Rota(ctx)
-	if err != nil {
-		return v, outside(err)
-	}
-	for _, m := range members {
-		v.Names[m.ID] = m.Name
-	}
-	v.Shifts = roster.Shifts(rota, overrides, members, v.At, v.At.Add(shiftsAhead))
+	v.Names, v.Agents, v.OnCall = c.names(), d.agents(c), d.onCall(c)
+	v.Shifts = roster.Shifts(c.rota, c.overrides, c.members, v.At, v.At.Add(shiftsAhead))
 	return v, nil
-}
-
-// Everybody returns the people of the directory, in its order.
-func (d *Desk) Everybody(ctx context.Context) ([]roster.Person, error) {
-	people, err := d.Store.People(ctx)
-	return people, outside(err)
 }

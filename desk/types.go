@@ -130,8 +130,8 @@ type Change struct {
 // Board is the state of the desk at one moment.
 type Board struct {
 	At       time.Time
-	Waiting  []ticket.Ticket // most urgent first, oldest first within
-	Working  []ticket.Ticket // assigned and pending
+	Waiting  []ticket.Ticket // the first who wait: most urgent first, oldest first within
+	Working  []ticket.Ticket // the last who were taken, assigned and pending
 	Agents   []AgentView
 	OnCall   OnCallView
 	Gateways []GatewayView
@@ -144,6 +144,10 @@ type Board struct {
 	Opens  time.Time
 	// Names maps the ids in OnCall to names.
 	Names map[string]string
+	// InLine, InWork and OnHold (some of those in work) count all, and Oldest is the
+	// submission of the oldest in line; zero for none.
+	InLine, InWork, OnHold int
+	Oldest                 time.Time
 }
 
 // GatewayView is the state of a channel.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -258,24 +259,22 @@ func (p *pages) showTicket(w http.ResponseWriter, r *http.Request, number int, w
 		p.fail(w, r, err)
 		return
 	}
-	people, err := p.desk.Everybody(r.Context())
+	colleagues, err := p.desk.Agents(r.Context())
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	var requester roster.Person
-	for _, one := range people {
-		if one.ID == s.Ticket.Requester.ID {
-			requester = one
-		}
+	requester, err := p.desk.Person(r.Context(), s.Ticket.Requester.ID)
+	if err != nil && !errors.Is(err, desk.ErrNotFound) {
+		p.fail(w, r, err)
+		return
 	}
-	people = slices.DeleteFunc(people, func(one roster.Person) bool { return !one.Works() })
 	base := "/tickets/" + strconv.Itoa(number)
 	view := struct {
 		Page  page
 		T     ticketView
 		Wrong *desk.Explanation
-	}{p.page(r, "#"+strconv.Itoa(number)+" "+short(s.Ticket.Subject), s.At), p.viewer.ticket(s, requester, p.buttons(verbs, base, s, who, people)), refusal}
+	}{p.page(r, "#"+strconv.Itoa(number)+" "+short(s.Ticket.Subject), s.At), p.viewer.ticket(s, requester, p.buttons(verbs, base, s, who, colleagues)), refusal}
 	view.Page.Live = true
 	p.write(w, status, "ticket page", view)
 }
@@ -350,17 +349,18 @@ func (p *pages) tickets(w http.ResponseWriter, r *http.Request) {
 		p.signIn(w, r)
 		return
 	}
-	roster, err := p.desk.Roster(r.Context())
+	agents, err := p.desk.Agents(r.Context())
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
+	now := p.now()
 	view := struct {
 		Page            page
 		States, Holders []choice
 		Tickets         []ticketRow
 		Words, Older    string
-	}{Page: p.page(r, "Tickets", roster.At), Words: r.FormValue("q")}
+	}{Page: p.page(r, "Tickets", now), Words: r.FormValue("q")}
 	chosen, f := cmp.Or(r.FormValue("status"), "open"), desk.Filter{Assignee: r.FormValue("assignee"), Cursor: r.FormValue("before"), Words: strings.TrimSpace(r.FormValue("q"))}
 	for _, s := range states {
 		view.States = append(view.States, choice{s.id, s.words, s.id == chosen})
@@ -368,7 +368,7 @@ func (p *pages) tickets(w http.ResponseWriter, r *http.Request) {
 			f.Status = s.of
 		}
 	}
-	for _, a := range roster.Agents {
+	for _, a := range agents {
 		view.Holders = append(view.Holders, choice{a.ID, a.Name, a.ID == f.Assignee})
 	}
 	if !caller.May(desk.AsAgent) {
@@ -381,7 +381,7 @@ func (p *pages) tickets(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, t := range found {
 		view.Tickets = append(view.Tickets, ticketRow{Number: t.Number, Subject: short(t.Subject), StatusWords: statusWords[t.Status], PriorityWords: priorityWords[t.Priority],
-			Holder: cmp.Or(t.Assignee.Name, t.Assignee.ID), Status: t.Status, Priority: t.Priority, At: p.viewer.when(t.CreatedAt, roster.At)})
+			Holder: cmp.Or(t.Assignee.Name, t.Assignee.ID), Status: t.Status, Priority: t.Priority, At: p.viewer.when(t.CreatedAt, now)})
 	}
 	if next != "" {
 		view.Older = "/tickets?" + url.Values{"status": {chosen}, "assignee": {f.Assignee}, "q": {f.Words}, "before": {next}}.Encode()

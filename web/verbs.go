@@ -64,7 +64,7 @@ type button struct {
 	verb
 	Action, Key string
 	Main        bool
-	People      []roster.Person
+	People      []choice
 	Until       []moment
 	Priorities  []choice
 }
@@ -88,7 +88,7 @@ func allowed(list []verb, t ticket.Ticket, who roster.Person, now time.Time) []v
 	return out
 }
 
-func (p *pages) buttons(list []verb, base string, s desk.Story, who roster.Person, colleagues []roster.Person) []button {
+func (p *pages) buttons(list []verb, base string, s desk.Story, who roster.Person, colleagues []desk.AgentView) []button {
 	var out []button
 	for _, v := range allowed(list, s.Ticket, who, s.At) {
 		if v.Command != "" {
@@ -97,7 +97,11 @@ func (p *pages) buttons(list []verb, base string, s desk.Story, who roster.Perso
 		b := button{verb: v, Action: base + "/" + v.Path, Key: rand.Text(), Main: v.Verb == ticket.Take}
 		switch v.Field {
 		case "to":
-			b.People = slices.DeleteFunc(slices.Clone(colleagues), func(c roster.Person) bool { return c.ID == who.ID && v.Verb == ticket.Pass })
+			for _, c := range colleagues {
+				if c.ID != who.ID || v.Verb != ticket.Pass {
+					b.People = append(b.People, choice{ID: c.ID, Words: c.Name})
+				}
+			}
 		case "until":
 			b.Until = p.viewer.rests(s.At)
 		case "priority":

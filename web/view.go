@@ -21,8 +21,10 @@ type board struct {
 	Closed      *moment // when the desk opens, while it is closed
 	NextCall    *moment
 	Waiting     []waiting
+	InLine      int // all who wait, with those that Waiting leaves out
 	People      []person
 	Working     []working
+	InWork      int // as InLine
 	OnCall      []string
 	OnCallUntil *moment
 	Gateways    []gateway
@@ -128,7 +130,7 @@ const (
 )
 
 func (v viewer) view(b desk.Board) board {
-	out := board{At: v.when(b.At, b.At), Now: b.At.UnixMilli(), OnCallUntil: v.at(b.OnCall.Until, b.At), Wait: waitWords(b.Estimate)}
+	out := board{At: v.when(b.At, b.At), Now: b.At.UnixMilli(), OnCallUntil: v.at(b.OnCall.Until, b.At), Wait: waitWords(b.Estimate), InLine: b.InLine, InWork: b.InWork}
 	if b.Closed {
 		out.Closed = v.at(b.Opens, b.At)
 	}
@@ -142,24 +144,18 @@ func (v viewer) view(b desk.Board) board {
 		claimed[t.Number] = t.ClaimedAt
 		out.Working = append(out.Working, v.working(t, b.At))
 	}
-	oldest, next := b.At, time.Time{}
+	next := time.Time{}
 	for _, t := range b.Waiting {
-		w := v.waiting(t, b.At)
-		out.Waiting = append(out.Waiting, w)
-		if t.CreatedAt.Before(oldest) {
-			oldest = t.CreatedAt
-		}
+		out.Waiting = append(out.Waiting, v.waiting(t, b.At))
 		if t.Priority == ticket.P1 {
 			out.Headline.Urgent++
-		} else {
-			out.Headline.Others++
 		}
 		if at := alarmAt(t, ticket.StepAlarm); !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next, out.NextCall = at, v.at(at, b.At)
 		}
 	}
-	if len(b.Waiting) > 0 {
-		out.Headline.Oldest = age(b.At.Sub(oldest))
+	if out.Headline.Others = b.InLine - out.Headline.Urgent; b.InLine > 0 {
+		out.Headline.Oldest = age(b.At.Sub(b.Oldest))
 	}
 	for _, a := range b.Agents {
 		if !a.OnDuty && len(a.Holding) == 0 && a.Presence != "away" {
@@ -193,23 +189,18 @@ func (v viewer) view(b desk.Board) board {
 			out.Recent = append(out.Recent, recent{e.Number, v.at(e.Line.At, b.At), words})
 		}
 	}
-	out.Wall = v.wall(b, out, oldest, next)
+	out.Wall = v.wall(b, out, next)
 	return out
 }
 
-func (v viewer) wall(b desk.Board, view board, oldest, next time.Time) wall {
+func (v viewer) wall(b desk.Board, view board, next time.Time) wall {
 	_, east := b.At.In(v.zone).Zone()
-	w := wall{Clock: b.At.In(v.zone).Format("15:04:05"), East: east, Recent: view.Recent[:min(len(view.Recent), wallRecent)]}
+	w := wall{Clock: b.At.In(v.zone).Format("15:04:05"), East: east, OnHold: b.OnHold, Recent: view.Recent[:min(len(view.Recent), wallRecent)]}
 	if view.Headline.Urgent > 0 {
 		w.WaitingLevel = "alarm"
 	}
-	for _, t := range b.Working {
-		if t.Status == ticket.Pending {
-			w.OnHold++
-		}
-	}
-	if len(b.Waiting) > 0 {
-		w.Oldest = brief(b.At.Sub(oldest))
+	if b.InLine > 0 {
+		w.Oldest = brief(b.At.Sub(b.Oldest))
 	}
 	for _, t := range b.Waiting { // the target makes the colour, and the words beside it
 		switch late := !t.RespondBy.IsZero() && !b.At.Before(t.RespondBy); {

@@ -39,7 +39,8 @@ type Desk interface {
 	Roster(ctx context.Context) (desk.RosterView, error)
 	Charts(ctx context.Context, f desk.ChartFilter) (desk.Charts, error)
 	Versions(ctx context.Context, numbers []int) (map[int]int, error)
-	Everybody(ctx context.Context) ([]roster.Person, error)
+	Agents(ctx context.Context) ([]desk.AgentView, error)
+	Person(ctx context.Context, id string) (roster.Person, error)
 	Submit(ctx context.Context, s desk.Submission) (t ticket.Ticket, repeat bool, err error)
 	Do(ctx context.Context, a desk.Act) (ticket.Ticket, error)
 	// Rehearse plays through what would happen to a ticket that nobody takes.
@@ -67,7 +68,7 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{"list": list, "plural": plural}).ParseFS(templateFiles, "templates/*.html"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"list": list, "plural": plural, "less": func(a, b int) int { return a - b }}).ParseFS(templateFiles, "templates/*.html"))
 
 type pages struct {
 	Config

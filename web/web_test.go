@@ -161,7 +161,22 @@ func (f *fakeDesk) Linked(_ context.Context, link string) (desk.Story, error) {
 
 func (f *fakeDesk) Link(context.Context, int) (string, error) { return f.story.Link, nil }
 
-func (f *fakeDesk) Everybody(context.Context) ([]roster.Person, error) { return f.people, nil }
+func (f *fakeDesk) Agents(context.Context) (list []desk.AgentView, err error) {
+	for _, p := range f.people {
+		if p.Works() {
+			list = append(list, desk.AgentView{ID: p.ID, Name: p.Name})
+		}
+	}
+	return list, nil
+}
+
+func (f *fakeDesk) Person(_ context.Context, id string) (roster.Person, error) {
+	i := slices.IndexFunc(f.people, func(p roster.Person) bool { return p.ID == id })
+	if i < 0 {
+		return roster.Person{}, desk.ErrNotFound
+	}
+	return f.people[i], nil
+}
 
 func (f *fakeDesk) Do(_ context.Context, a desk.Act) (ticket.Ticket, error) {
 	f.mu.Lock()
@@ -267,7 +282,7 @@ func fullBoard() desk.Board {
 		return desk.RecentEvent{Number: n, Line: desk.Line{At: ago(minutes), Actor: actor, Event: string(kind), Text: "private text"}}
 	}
 	return desk.Board{
-		At: now,
+		At: now, InLine: 105, InWork: 4, OnHold: 2, Oldest: nobody.CreatedAt,
 		Waiting: []ticket.Ticket{waitingTicket(142, ticket.P1, "Printer on floor 3 is jammed", 4, now.Add(11*time.Minute), bob, eve), called, lost, nobody,
 			waitingTicket(144, ticket.P3, "Guest Wi-Fi password", 0, time.Time{})},
 		Working: []ticket.Ticket{passed, asked, snoozed, promised},
@@ -356,7 +371,12 @@ func TestHeadline(t *testing.T) {
 		{desk.Board{Agents: free("A", "B", "C", "D", "E")}, "Nothing waits; A, B, C and 2 more are free."},
 		{desk.Board{Waiting: []ticket.Ticket{p1, p1, p3, p3}}, `<span class="urgent">2 urgent tickets wait</span> and 2 more, the oldest for 2 h 10 min; nobody is free.`},
 	} {
-		c.board.At = now
+		c.board.At, c.board.InLine, c.board.Oldest = now, len(c.board.Waiting), now
+		for _, t := range c.board.Waiting {
+			if t.CreatedAt.Before(c.board.Oldest) {
+				c.board.Oldest = t.CreatedAt
+			}
+		}
 		var out bytes.Buffer
 		if err := templates.ExecuteTemplate(&out, "headline", viewer{time.UTC, ""}.view(c.board)); err != nil {
 			t.Fatal(err)
