@@ -85,7 +85,8 @@ func New(c Config) *Desk {
 
 // Run starts workflows for new tickets, reports pages that did not arrive, has
 // people back from an absence, ends requests to swap that nobody answered, sends
-// links to sign in with, and passes changes on to watchers, until ctx ends.
+// links to sign in with, counts for the charts, and passes changes on to watchers, until
+// ctx ends.
 func (d *Desk) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for range 4 {
@@ -98,6 +99,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	g.Go(func() error { return every(ctx, time.Second, d.welcomeBack) })
 	g.Go(func() error { return d.sendLinks(ctx) })
 	g.Go(func() error { return every(ctx, time.Second, d.expireSwaps) })
+	g.Go(func() error { return every(ctx, countEvery, d.countDays) })
 	g.Go(func() error { return d.listen(ctx) })
 	err := g.Wait()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {

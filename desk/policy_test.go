@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -47,9 +48,24 @@ func TestPolicyOfAGroupAndReplan(t *testing.T) {
 	changed.Policy, err = policy.Load([]byte("priorities: {P3: {lease: 3h}}"))
 	must(t, err)
 	lease(numbers[1], 2*time.Hour) // a policy that is loaded changes nothing by itself
+	older := func(d *desk.Desk) (numbers []int) {
+		t.Helper()
+		v, err := d.RunningPolicy(t.Context())
+		must(t, err)
+		for _, older := range v.Older {
+			numbers = append(numbers, older.Number)
+		}
+		return numbers
+	}
+	if before, after := older(w.desk), older(desk.New(changed)); before != nil || !slices.Equal(after, numbers) {
+		t.Errorf("by an older policy: %v, and after another one was loaded %v; want %v", before, after, numbers)
+	}
 	for i, n := range numbers {
 		replan(desk.New(changed), n, string(rune('a'+i)))
 		lease(n, 3*time.Hour)
+	}
+	if after := older(desk.New(changed)); after != nil {
+		t.Errorf("by an older policy still: %v", after)
 	}
 	story, err := w.desk.Timeline(t.Context(), numbers[0])
 	if must(t, err); story[len(story)-1].Event != string(ticket.Replanned) {

@@ -4,62 +4,84 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"deskbell/ticket"
 )
 
 // String is the policy in plain words, with what it takes from the built-in one:
 // a paragraph for each priority, one for all of them and one for the office.
 func (p Policy) String() string {
 	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	p.priorities(line)
+	p.write(&b, "")
+	for _, line := range p.General() {
+		fmt.Fprintln(&b, line)
+	}
+	fmt.Fprintln(&b, "Office hours:", p.office)
+	for _, name := range p.Groups() {
+		fmt.Fprintf(&b, "Group %s:\n", name)
+		own := p.groups[name]
+		own.write(&b, "  ")
+		fmt.Fprintln(&b, "  Office hours:", own.office)
+	}
+	return b.String()
+}
+
+// write writes a paragraph for each priority.
+func (p Policy) write(b *strings.Builder, indent string) {
+	for _, priority := range priorities() {
+		for i, line := range Describe(p.For(priority)) {
+			if i == 0 {
+				fmt.Fprintf(b, "%s%s: %s\n", indent, priority, line)
+			} else {
+				fmt.Fprintf(b, "%s  %s\n", indent, line)
+			}
+		}
+	}
+}
+
+// General is what counts for all priorities, in sentences.
+func (p Policy) General() []string {
 	plan := p.For(priorities()[0])
 	held := "any number of tickets"
 	if p.held > 0 {
 		held = "at most " + count(p.held, "ticket", "tickets")
 	}
-	line("Every ticket: closed %s after it was solved; the holder hears when the requester does not answer for %s", Spell(plan.AutoClose), Spell(plan.Silence))
-	line("Every person: holds %s", held)
+	lines := []string{
+		fmt.Sprintf("Every ticket: closed %s after it was solved; the holder hears when the requester does not answer for %s", Spell(plan.AutoClose), Spell(plan.Silence)),
+		"Every person: holds " + held,
+	}
 	if p.budget > 0 {
-		line("Every person: gets at most %s an hour, the rest in a bundle", count(p.budget, "offer", "offers"))
+		lines = append(lines, fmt.Sprintf("Every person: gets at most %s an hour, the rest in a bundle", count(p.budget, "offer", "offers")))
 	}
-	line("Office hours: %s", p.office)
-	for _, name := range p.Groups() {
-		own := p.groups[name]
-		line("Group %s:", name)
-		indented := func(format string, args ...any) { line("  "+format, args...) }
-		own.priorities(indented)
-		indented("Office hours: %s", own.office)
-	}
-	return b.String()
+	return lines
 }
 
-// priorities writes a paragraph for each.
-func (p Policy) priorities(line func(format string, args ...any)) {
-	for _, priority := range priorities() {
-		plan := p.For(priority)
-		hours := "around the clock"
-		if plan.Office {
-			hours = "in office hours"
-		}
-		line("%s: its time counts %s", priority, hours)
-		line("  to be taken within %s and solved within %s", Spell(plan.Respond), Spell(plan.Resolve))
-		line("  offered to %s every %s", count(plan.Wave.Size, "person on duty", "people on duty"), Spell(plan.Wave.Every))
-		if q := plan.Quiet; q.From != q.Until {
-			line("  not offered from %s to %s: it waits for the morning", clockTime(q.From), clockTime(q.Until))
-		}
-		for _, step := range plan.Steps {
-			line("  not taken after %s: %s", Spell(step.After), calls[step.To])
-		}
-		if len(plan.Steps) == 0 {
-			line("  not taken: nobody is called")
-		} else {
-			line("  whoever was called is called again every %s, and after the last step all start again", Spell(plan.Repeat))
-		}
-		if plan.Breach && len(plan.Steps) > 0 {
-			line("  taken and not solved in time: the next of them is called to help")
-		}
-		line("  taken and nothing heard for %s: the holder is asked", Spell(plan.Lease))
+// Describe is a plan in sentences, the first of which says when its time counts.
+func Describe(plan ticket.Plan) []string {
+	hours := "around the clock"
+	if plan.Office {
+		hours = "in office hours"
 	}
+	lines := []string{
+		"its time counts " + hours,
+		fmt.Sprintf("to be taken within %s and solved within %s", Spell(plan.Respond), Spell(plan.Resolve)),
+		fmt.Sprintf("offered to %s every %s", count(plan.Wave.Size, "person on duty", "people on duty"), Spell(plan.Wave.Every)),
+	}
+	if q := plan.Quiet; q.From != q.Until {
+		lines = append(lines, fmt.Sprintf("not offered from %s to %s: it waits for the morning", clockTime(q.From), clockTime(q.Until)))
+	}
+	for _, step := range plan.Steps {
+		lines = append(lines, fmt.Sprintf("not taken after %s: %s", Spell(step.After), calls[step.To]))
+	}
+	if len(plan.Steps) == 0 {
+		lines = append(lines, "not taken: nobody is called")
+	} else {
+		lines = append(lines, fmt.Sprintf("whoever was called is called again every %s, and after the last step all start again", Spell(plan.Repeat)))
+	}
+	if plan.Breach && len(plan.Steps) > 0 {
+		lines = append(lines, "taken and not solved in time: the next of them is called to help")
+	}
+	return append(lines, fmt.Sprintf("taken and nothing heard for %s: the holder is asked", Spell(plan.Lease)))
 }
 
 // calls are the words for whom a step calls.

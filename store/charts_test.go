@@ -58,8 +58,13 @@ func TestCharts(t *testing.T) {
 	clk.pass(150 * time.Minute)
 
 	day := noon.UTC().Format(time.DateOnly)
-	got, err := s.Charts(t.Context(), store.ChartFilter{Since: start.Add(-time.Minute), Unit: "day", Zone: "UTC"})
-	must(t, err)
+	midnight := noon.Add(-12 * time.Hour)
+	charts := func(oldest time.Time, zone string, weeks bool) map[ticket.Priority]store.Charts {
+		t.Helper()
+		value(s.CountCharts(t.Context(), oldest, zone, time.Minute))(t)
+		return value(s.Charts(t.Context(), oldest, weeks))(t)
+	}
+	got := charts(midnight, "UTC", false)[""]
 	if n := len(got["queue"]); n < 2 {
 		t.Errorf("%d hours of the queue", n)
 	}
@@ -75,7 +80,7 @@ func TestCharts(t *testing.T) {
 		t.Fatalf("nobody took anything: %+v", got["load"])
 	}
 	got["load"] = got["load"][load : load+1]
-	want := map[string][]store.ChartRow{
+	want := store.Charts{
 		"claim":       {{Key: day, Values: []float64{1200, 1680, 2, 1}}}, // 10 and 30 min: the half is 20, nine tenths 28
 		"resolve":     {{Key: day, Values: []float64{3900, 5100, 2, 1}}}, // 40 and 90 min
 		"escalations": {{Key: day, Values: []float64{1, 0, 0}}},
@@ -89,9 +94,8 @@ func TestCharts(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	got, err = s.Charts(t.Context(), store.ChartFilter{Since: start.Add(-time.Minute), Unit: "week", Zone: "-02:00", Priority: ticket.P1})
-	must(t, err)
-	if c := got["claim"]; len(c) != 1 || c[0].Values[0] != 600 || c[0].Values[2] != 1 {
+	monday := midnight.AddDate(0, 0, -1).In(time.FixedZone("", 2*60*60)).Add(-2 * time.Hour)
+	if c := charts(monday, "-02:00", true)[ticket.P1]["claim"]; len(c) != 1 || c[0].Values[0] != 600 || c[0].Values[2] != 1 || c[0].Key != "2026-03-02" {
 		t.Errorf("urgent ones alone: %+v", c)
 	}
 	waits, err := s.Waits(t.Context(), 10)
@@ -132,5 +136,58 @@ func TestLinksAndNotices(t *testing.T) {
 	}
 	if _, err := s.Linked(t.Context(), "none"); err == nil {
 		t.Error("found what nobody has")
+	}
+}
+
+// TestDaysThatAreOverStay counts on every day, and all of them at
+// once in the end: the figures are the same. A count that is young is not made again.
+func TestDaysThatAreOverStay(t *testing.T) {
+	t.Parallel()
+	s, clk := open(t)
+	desk(t, s)
+	dana, sys := ticket.Party{ID: "dana", Name: "Dana"}, ticket.System
+	oldest := noon.Add(-12*time.Hour).AddDate(0, 0, -2)
+	charts := func(zone string, lasts time.Duration) map[ticket.Priority]store.Charts {
+		t.Helper()
+		value(s.CountCharts(t.Context(), oldest, zone, lasts))(t)
+		return value(s.Charts(t.Context(), oldest, false))(t)
+	}
+	for day := range 8 {
+		var tickets []ticket.Ticket
+		for i := range 3 { // one is solved on its day, one the day after, one is taken the day after
+			opened := submit(t, s, "x")
+			opened.Priority, opened.CreatedAt = []ticket.Priority{ticket.P1, ticket.P3, ticket.P4}[i], noon.AddDate(0, 0, day-2) // its events come late
+			tickets = append(tickets, opened)
+			hours := [][]int{{1, 3}, {2, 20}, {19, 40}}[i]
+			at := func(h int) time.Time { return opened.CreatedAt.Add(time.Duration(h) * time.Hour) }
+			value(0, s.KeepPromise(t.Context(), opened.Number, store.Promise{At: opened.CreatedAt, Place: 1, Method: "m", High: 2 * time.Hour}))(t)
+			happened := []ticket.Event{{Seq: 1, At: opened.CreatedAt, Kind: ticket.Opened, Actor: opened.Requester}, {Seq: 2, At: at(0), Kind: ticket.Offered, Actor: sys, To: []ticket.Party{dana}},
+				{Seq: 3, At: at(11), Kind: ticket.Escalated, Actor: sys, To: []ticket.Party{dana}}, {Seq: 4, At: at(hours[0]), Kind: ticket.Taken, Actor: dana, Channel: "sms"},
+				{Seq: 5, At: at(hours[0]), Kind: ticket.Asked, Actor: dana}, {Seq: 6, At: at(hours[1] - 1), Kind: ticket.Answered, Actor: opened.Requester}, {Seq: 7, At: at(hours[1]), Kind: ticket.Solved, Actor: dana}}
+			tickets[i].Status, tickets[i].Version = ticket.Resolved, 7
+			must(t, s.Project(t.Context(), store.Projection{Ticket: tickets[i], Events: happened}))
+		}
+		clk.pass(24 * time.Hour)
+		charts("UTC", time.Minute)
+	}
+	clk.pass(time.Hour)
+	byDay := charts("UTC", time.Minute)
+	if rows := byDay[""]["claim"]; len(rows) != 9 || rows[4].Values[2] != 3 {
+		t.Fatalf("claims: %+v", rows)
+	}
+	if diff := cmp.Diff(charts("Etc/UTC", time.Minute), byDay); diff != "" {
+		t.Errorf("at once, and (+) day by day: %s", diff)
+	}
+	submitted := submit(t, s, "late")
+	submitted.Version, submitted.Status = 2, ticket.Assigned
+	must(t, s.Project(t.Context(), store.Projection{Ticket: submitted, Events: []ticket.Event{{Seq: 1, At: clk.Now(), Kind: ticket.Taken, Actor: dana, Channel: "im"}}}))
+	total := func(c map[ticket.Priority]store.Charts) (n float64) {
+		for _, row := range c[""]["channels"] {
+			n += row.Values[1]
+		}
+		return n
+	}
+	if young, anew := total(charts("Etc/UTC", time.Hour)), total(charts("Etc/UTC", 0)); young != 0 || anew != 1 {
+		t.Errorf("%v claims by chat in the young count, %v in the next", young, anew)
 	}
 }

@@ -267,6 +267,24 @@ func (s *Store) Tickets(ctx context.Context, f Filter) (list []ticket.Ticket, ne
 	return list, next, err
 }
 
+// OpenPlans returns the open tickets with no more than their numbers, priorities, groups
+// and plans.
+func (s *Store) OpenPlans(ctx context.Context) ([]ticket.Ticket, error) {
+	const what = "plans of open tickets"
+	rows, err := s.q.OpenPlans(ctx)
+	if err != nil {
+		return nil, fail(what, err)
+	}
+	list := make([]ticket.Ticket, len(rows))
+	for i, r := range rows {
+		list[i] = ticket.Ticket{Number: r.Number, Priority: ticket.Priority(r.Priority), Group: r.Grp}
+		if list[i].Plan, err = decode[ticket.Plan](r.Plan); err != nil {
+			return nil, fail(what, err)
+		}
+	}
+	return list, nil
+}
+
 // Waiting returns the tickets that nobody holds, most urgent first, oldest first
 // within, without their bodies, queue, alarms, plan and recent lines.
 func (s *Store) Waiting(ctx context.Context, limit int) ([]ticket.Ticket, error) {

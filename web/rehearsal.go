@@ -35,10 +35,9 @@ type rehearsedLine struct {
 
 // picture is the timeline, in the units of its view box.
 type picture struct {
-	Width, Height, Left, Right, Bottom int
-	Ticks                              []tick
-	Rows                               []pictureRow
-	Marks                              []mark
+	Ticks []tick
+	Rows  []pictureRow
+	Marks []mark
 }
 
 type tick struct {
@@ -110,6 +109,8 @@ func distance(d time.Duration) string {
 		return fmt.Sprintf("%dm", int(d.Minutes()))
 	case d < time.Hour:
 		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", int(d.Hours()))
 	}
 	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }
@@ -124,8 +125,21 @@ const (
 	pictureTicks = 5
 )
 
+// row adds a row and returns where it is.
+func (p *picture) row(name string) (y int) {
+	y = rowHeight/2 + len(p.Rows)*rowHeight
+	p.Rows = append(p.Rows, pictureRow{y, name})
+	return y
+}
+
+func (p picture) Width() int  { return pictureWidth }
+func (p picture) Left() int   { return pictureLeft }
+func (p picture) Right() int  { return pictureRight }
+func (p picture) Bottom() int { return max(1, len(p.Rows)) * rowHeight }
+func (p picture) Height() int { return p.Bottom() + rowHeight }
+
 func (v viewer) picture(r desk.RehearsalView) picture {
-	p := picture{Width: pictureWidth, Left: pictureLeft, Right: pictureRight}
+	var p picture
 	whole := max(r.Until.Sub(r.At), time.Second)
 	x := func(at time.Time) int {
 		return pictureLeft + int(float64(pictureRight-pictureLeft)*float64(at.Sub(r.At))/float64(whole))
@@ -137,8 +151,7 @@ func (v viewer) picture(r desk.RehearsalView) picture {
 			name = "nobody"
 		}
 		if _, known := rows[name]; !known {
-			rows[name] = rowHeight/2 + len(p.Rows)*rowHeight
-			p.Rows = append(p.Rows, pictureRow{rows[name], name})
+			rows[name] = p.row(name)
 		}
 		m := mark{x(l.At), rows[name], l.Message, v.when(l.At, r.At).Text + " " + rehearsedText(l)}
 		if l.Hole != "" {
@@ -148,8 +161,6 @@ func (v viewer) picture(r desk.RehearsalView) picture {
 			p.Marks = append(p.Marks, m)
 		}
 	}
-	p.Bottom = max(1, len(p.Rows)) * rowHeight
-	p.Height = p.Bottom + rowHeight
 	for i := range pictureTicks {
 		at := r.At.Add(whole * time.Duration(i) / (pictureTicks - 1))
 		label := v.when(at, r.At).Text

@@ -45,6 +45,7 @@ type Desk interface {
 	Do(ctx context.Context, a desk.Act) (ticket.Ticket, error)
 	// Rehearse plays through what would happen to a ticket that nobody takes.
 	Rehearse(ctx context.Context, p ticket.Priority, group string, at time.Time) (desk.RehearsalView, error)
+	RunningPolicy(ctx context.Context) (desk.PolicyView, error)
 	// Watch reports changes until ctx ends, then closes the channel. It may join
 	// several into one, but never loses the last.
 	Watch(ctx context.Context) <-chan desk.Change
@@ -68,7 +69,9 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{"list": list, "plural": plural, "less": func(a, b int) int { return a - b }}).ParseFS(templateFiles, "templates/*.html"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"list": list, "plural": plural, "less": func(a, b int) int { return a - b },
+	"priority": func(p ticket.Priority) string { return priorityWords[p] }, "planned": planned,
+}).ParseFS(templateFiles, "templates/*.html"))
 
 type pages struct {
 	Config
@@ -103,6 +106,7 @@ func New(cfg Config, d Desk) http.Handler {
 		"GET /charts":              p.workers(p.charts),
 		"GET /charts/{name}":       p.workers(p.csv),
 		"GET /rehearsal":           p.workers(p.rehearse),
+		"GET /policy":              p.workers(p.policy),
 		"GET /events":              p.open(p.events),
 		"GET /new":                 p.open(p.form),
 		"POST /new":                p.submit,
@@ -118,11 +122,11 @@ func New(cfg Config, d Desk) http.Handler {
 		mux.HandleFunc(pattern, route)
 	}
 	mux.Handle("GET /static/", static())
-	return policy(http.NewCrossOriginProtection().Handler(mux))
+	return headers(http.NewCrossOriginProtection().Handler(mux))
 }
 
-// policy allows nothing but our own files. Pico's drawings are data: images.
-func policy(next http.Handler) http.Handler {
+// headers allow nothing but our own files. Pico's drawings are data: images.
+func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")

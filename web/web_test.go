@@ -611,3 +611,31 @@ func (f *fakeDesk) Rehearse(_ context.Context, p ticket.Priority, group string, 
 		{At: after(40), Person: "mia", Name: "Mia", Channel: "sms", Message: "mgr_nobody"},
 	}}, f.err
 }
+
+func (f *fakeDesk) RunningPolicy(context.Context) (desk.PolicyView, error) {
+	steps := plan()
+	steps.Wave = ticket.Wave{Size: 3, Every: 5 * time.Minute}
+	quiet := ticket.Plan{Wave: ticket.Wave{Size: 1, Every: time.Hour}}
+	plans := []desk.PolicyPlan{{Priority: ticket.P1, Plan: steps, Lines: []string{"not taken after 15m: who is on call is called"}}, {Priority: ticket.P4, Plan: quiet, Lines: []string{"not taken: nobody is called"}}}
+	return desk.PolicyView{Groups: []desk.PolicyGroup{{Office: "always", Plans: plans}, {Name: "water", Plans: plans}}, Older: []ticket.Ticket{{Number: 142}, {Number: 150}}}, f.err
+}
+
+// The policy's page has a plan for each priority and group, and names the tickets that
+// run by an older one.
+func TestPolicyPage(t *testing.T) {
+	t.Parallel()
+	h := New(Config{}, &fakeDesk{})
+	page := visit(t, h, rob, "GET", "/policy", nil).Body.String()
+	if n := strings.Count(page, "<svg"); n != 4 {
+		t.Errorf("%d plans drawn, want 4", n)
+	}
+	for _, words := range []string{"2 open tickets run by an older one", `href="/tickets/150"`, "not taken after 15m: who is on call is called", "Group water", "not taken: nobody is called", "rehearsal?priority=P4&amp;group=water",
+		`<g class="mgr_nobody" transform="translate(870 119)"><title>after 40m: the manager is called</title>`} {
+		if !strings.Contains(page, words) {
+			t.Errorf("the page does not say %q", words)
+		}
+	}
+	if w := visit(t, h, ann, "GET", "/policy", nil); w.Code != http.StatusForbidden {
+		t.Errorf("a requester: %d", w.Code)
+	}
+}

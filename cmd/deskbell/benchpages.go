@@ -47,7 +47,8 @@ var benchPagesSQL string
 type pagesResult struct {
 	Pages   []pageResult `json:"pages"`
 	All     pageResult   `json:"all"`
-	First   float64      `json:"first_charts_ms"` // the charts when nobody had looked for five minutes
+	Counted float64      `json:"count_charts_ms"` // all days for the charts, once in the life of a database
+	First   float64      `json:"first_charts_ms"` // the charts when nobody had looked for an hour
 	Watch   int          `json:"watching"`
 	Frames  int64        `json:"frames"` // that those who watch got
 	Changes int          `json:"changes"`
@@ -94,7 +95,7 @@ func (b benchPagesCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer s.Close()
-	r, err := b.measure(ctx, s)
+	r, err := b.measure(ctx, s, url)
 	if err != nil {
 		return err
 	}
@@ -102,19 +103,23 @@ func (b benchPagesCmd) Run(ctx context.Context) (err error) {
 }
 
 func (b benchPagesCmd) fill(ctx context.Context, url string) error {
+	if err := execute(ctx, url, benchPagesSQL, b.Tickets); err != nil {
+		return err
+	}
+	return execute(ctx, url, "VACUUM ANALYZE")
+}
+
+func execute(ctx context.Context, url, statement string, args ...any) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, benchPagesSQL, b.Tickets); err != nil {
-		return err
-	}
-	_, err = conn.Exec(ctx, "VACUUM ANALYZE")
+	_, err = conn.Exec(ctx, statement, args...)
 	return err
 }
 
-func (b benchPagesCmd) measure(ctx context.Context, s *store.Store) (r pagesResult, err error) {
+func (b benchPagesCmd) measure(ctx context.Context, s *store.Store, url string) (r pagesResult, err error) {
 	people := roster.File{}
 	for i := range 12 {
 		people.People = append(people.People, roster.Person{ID: fmt.Sprintf("agent-%d", i), Name: fmt.Sprintf("Agent %d", i), Roles: roster.Roles{roster.Agent}, Phone: fmt.Sprintf("+44770090%04d", i)})
@@ -125,9 +130,15 @@ func (b benchPagesCmd) measure(ctx context.Context, s *store.Store) (r pagesResu
 	if err := s.Import(ctx, people); err != nil {
 		return r, err
 	}
-	ctx, stop := context.WithCancel(ctx)
 	quiet := slog.New(slog.DiscardHandler)
-	d := desk.New(desk.Config{Store: s, Policy: policy.Default(), Clock: clock.System{}, Log: quiet, Zone: time.UTC})
+	start := time.Now()
+	config := desk.Config{Store: s, Policy: policy.Default(), Clock: clock.System{}, Log: quiet, Zone: time.UTC}
+	if _, err := desk.New(config).Charts(ctx, desk.ChartFilter{}); err != nil {
+		return r, err
+	}
+	r.Counted = milliseconds(time.Since(start))
+	d := desk.New(config)
+	ctx, stop := context.WithCancel(ctx)
 	pages := web.New(web.Config{Log: quiet, Zone: time.UTC, Open: true, Done: ctx.Done()}, d)
 	agent := desk.Caller{Person: people.People[0]}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -148,11 +159,14 @@ func (b benchPagesCmd) measure(ctx context.Context, s *store.Store) (r pagesResu
 	if err != nil {
 		return r, err
 	}
-	start := time.Now()
+	if err := execute(ctx, url, "UPDATE chart_counts SET counted_at = counted_at - interval '1 hour'"); err != nil {
+		return r, err
+	}
+	start = time.Now()
 	if err := fetch(ctx, base+"/charts"); err != nil {
 		return r, err
 	}
-	r.First = float64(time.Since(start).Microseconds()) / 1000
+	r.First = milliseconds(time.Since(start))
 	var frames atomic.Int64
 	watching, unwatch := context.WithCancel(ctx)
 	defer unwatch()
@@ -289,9 +303,11 @@ func (p *pageResult) sum() {
 	if p.Count = len(p.took); p.Count == 0 {
 		return
 	}
-	at := func(percent int) float64 { return float64(p.took[(p.Count-1)*percent/100].Microseconds()) / 1000 }
+	at := func(percent int) float64 { return milliseconds(p.took[(p.Count-1)*percent/100]) }
 	p.P50, p.P99 = at(50), at(99)
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func (r pagesResult) print(asJSON bool) error {
 	if asJSON {
@@ -301,6 +317,6 @@ func (r pagesResult) print(asJSON bool) error {
 	for _, p := range append(r.Pages, r.All) {
 		fmt.Printf("%-46s %7d %9.1f %9.1f %6d\n", p.Page, p.Count, p.P50, p.P99, p.Wrong)
 	}
-	_, err := fmt.Printf("%d watched %d changes and got %d frames; the first look at the charts took %.0f ms\n", r.Watch, r.Changes, r.Frames, r.First)
+	_, err := fmt.Printf("%d watched %d changes and got %d frames; the first look at the charts took %.0f ms, the count of all days %.0f ms\n", r.Watch, r.Changes, r.Frames, r.First, r.Counted)
 	return err
 }

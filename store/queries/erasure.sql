@@ -65,6 +65,8 @@ WITH t AS (DELETE FROM tokens WHERE person = @person::text),
      i AS (DELETE FROM idempotency WHERE scope = @person),
      m AS (DELETE FROM inbox WHERE sender = ANY (@addresses::text[])),
      s AS (DELETE FROM strangers WHERE address = ANY (@addresses)),
+     z AS (UPDATE chart_counts SET zone = ''), -- who did what, and words that were not understood, are counted anew
+     y AS (DELETE FROM chart_days),
      d AS (DELETE FROM deliveries WHERE person = @person OR address = ANY (@addresses) OR ticket = ANY (@numbers::integer[]))
 DELETE FROM people p WHERE p.id = @person;
 

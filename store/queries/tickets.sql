@@ -103,6 +103,11 @@ WHERE number < @below::integer
   AND (@words::text = '' OR search @@ (websearch_to_tsquery('simple', @words) || websearch_to_tsquery('english', @words) || websearch_to_tsquery('german', @words)))
 ORDER BY number DESC LIMIT @max;
 
+-- name: OpenPlans :many
+-- The plans by which open tickets run.
+SELECT number, priority, coalesce(doc->>'group', '')::text AS grp, (doc->'plan')::jsonb AS plan
+FROM tickets WHERE status IN ('new', 'assigned', 'pending') ORDER BY number;
+
 -- name: Waiting :many
 SELECT (doc - '{body,offers,pages,recent,undo,alarms,plan}'::text[])::jsonb AS doc FROM tickets WHERE status = 'new' ORDER BY priority, created_at, number LIMIT @max;
 

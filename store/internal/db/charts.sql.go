@@ -10,663 +10,366 @@ import (
 	"time"
 )
 
-const claimChannels = `-- name: ClaimChannels :many
-SELECT date_trunc($1::text, timezone($2::text, l.at))::date AS day,
-    (count(*) FILTER (WHERE l.channel = 'sms'))::integer AS sms, (count(*) FILTER (WHERE l.channel = 'im'))::integer AS im,
-    (count(*) FILTER (WHERE l.channel = 'web'))::integer AS web, (count(*) FILTER (WHERE l.channel = 'rest'))::integer AS rest
+const chartCounts = `-- name: ChartCounts :one
+
+SELECT zone, counted_at, open_from FROM chart_counts FOR UPDATE
+`
+
+type ChartCountsRow struct {
+	Zone      string
+	CountedAt time.Time
+	OpenFrom  time.Time
+}
+
+// What the charts count, by day: of what happened since the start of a day. Days are
+// those of the zone, and a ticket counts on the day on which the thing happened to it, so
+// that a day which is over stays as it is.
+// One process counts at a time.
+func (q *Queries) ChartCounts(ctx context.Context) (ChartCountsRow, error) {
+	row := q.db.QueryRow(ctx, chartCounts)
+	var i ChartCountsRow
+	err := row.Scan(&i.Zone, &i.CountedAt, &i.OpenFrom)
+	return i, err
+}
+
+const chartDays = `-- name: ChartDays :many
+SELECT day, chart, priority, key, sums, samples, others FROM chart_days WHERE day >= $1::date ORDER BY day, chart, priority, key
+`
+
+func (q *Queries) ChartDays(ctx context.Context, since time.Time) ([]ChartDay, error) {
+	rows, err := q.db.Query(ctx, chartDays, since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ChartDay
+	for rows.Next() {
+		var i ChartDay
+		if err := rows.Scan(
+			&i.Day,
+			&i.Chart,
+			&i.Priority,
+			&i.Key,
+			&i.Sums,
+			&i.Samples,
+			&i.Others,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const countChannels = `-- name: CountChannels :exec
+INSERT INTO chart_days (day, chart, priority, key, sums)
+SELECT timezone($1::text, l.at)::date, 'channels', t.priority, '', ARRAY[count(*) FILTER (WHERE l.channel = 'sms'), count(*) FILTER (WHERE l.channel = 'im'),
+    count(*) FILTER (WHERE l.channel = 'web'), count(*) FILTER (WHERE l.channel = 'rest')]::float8[]
 FROM timeline l JOIN tickets t ON t.number = l.ticket
-WHERE l.kind IN ('taken', 'passed', 'taken over') AND l.at >= $3::timestamptz AND ($4::text = '' OR t.priority = $4)
-GROUP BY 1 ORDER BY 1
+WHERE l.kind IN ('taken', 'passed', 'taken over') AND l.at >= $2::timestamptz GROUP BY 1, 3
 `
 
-type ClaimChannelsParams struct {
-	Unit     string
-	Zone     string
-	Since    time.Time
-	Priority string
-}
-
-type ClaimChannelsRow struct {
-	Day  time.Time
-	Sms  int
-	Im   int
-	Web  int
-	Rest int
-}
-
-func (q *Queries) ClaimChannels(ctx context.Context, arg ClaimChannelsParams) ([]ClaimChannelsRow, error) {
-	rows, err := q.db.Query(ctx, claimChannels,
-		arg.Unit,
-		arg.Zone,
-		arg.Since,
-		arg.Priority,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ClaimChannelsRow
-	for rows.Next() {
-		var i ClaimChannelsRow
-		if err := rows.Scan(
-			&i.Day,
-			&i.Sms,
-			&i.Im,
-			&i.Web,
-			&i.Rest,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const claimTimes = `-- name: ClaimTimes :many
-
-WITH first AS (
-    SELECT ticket, min(at) AS at FROM timeline WHERE kind IN ('taken', 'assigned') AND at >= $3::timestamptz GROUP BY ticket
-)
-SELECT date_trunc($1::text, timezone($2::text, t.created_at))::date AS day, count(*)::integer AS count,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM f.at - t.created_at))::float8 AS p50,
-    percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM f.at - t.created_at))::float8 AS p90,
-    count(*) FILTER (WHERE t.doc->>'respond_by' IS NULL OR f.at <= (t.doc->>'respond_by')::timestamptz)::integer AS within
-FROM tickets t JOIN first f ON f.ticket = t.number
-WHERE t.created_at >= $3 AND ($4::text = '' OR t.priority = $4)
-GROUP BY 1 ORDER BY 1
-`
-
-type ClaimTimesParams struct {
-	Unit     string
-	Zone     string
-	Since    time.Time
-	Priority string
-}
-
-type ClaimTimesRow struct {
-	Day    time.Time
-	Count  int
-	P50    float64
-	P90    float64
-	Within int
-}
-
-// The figures behind the charts. Each is about tickets that came in since a time, or
-// events since then, of one priority or of all. Days are those of the zone.
-// Seconds from submission to the first claim, by day of submission, and how many
-// claims were within the target.
-func (q *Queries) ClaimTimes(ctx context.Context, arg ClaimTimesParams) ([]ClaimTimesRow, error) {
-	rows, err := q.db.Query(ctx, claimTimes,
-		arg.Unit,
-		arg.Zone,
-		arg.Since,
-		arg.Priority,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ClaimTimesRow
-	for rows.Next() {
-		var i ClaimTimesRow
-		if err := rows.Scan(
-			&i.Day,
-			&i.Count,
-			&i.P50,
-			&i.P90,
-			&i.Within,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const deliveryFates = `-- name: DeliveryFates :many
-SELECT date_trunc($1::text, timezone($2::text, d.created_at))::date AS day,
-    (count(*) FILTER (WHERE d.channel = 'sms' AND d.state = 'delivered'))::integer AS sms_delivered,
-    (count(*) FILTER (WHERE d.channel = 'sms' AND d.state IN ('sent', 'unknown')))::integer AS sms_open,
-    (count(*) FILTER (WHERE d.channel = 'sms' AND d.state IN ('failed', 'expired')))::integer AS sms_failed,
-    (count(*) FILTER (WHERE d.channel = 'im' AND d.state IN ('sent', 'delivered', 'unknown')))::integer AS im_sent,
-    (count(*) FILTER (WHERE d.channel = 'im' AND d.state IN ('failed', 'expired')))::integer AS im_failed
-FROM deliveries d LEFT JOIN tickets t ON t.number = d.ticket
-WHERE d.created_at >= $3::timestamptz AND ($4::text = '' OR t.priority = $4)
-GROUP BY 1 ORDER BY 1
-`
-
-type DeliveryFatesParams struct {
-	Unit     string
-	Zone     string
-	Since    time.Time
-	Priority string
-}
-
-type DeliveryFatesRow struct {
-	Day          time.Time
-	SmsDelivered int
-	SmsOpen      int
-	SmsFailed    int
-	ImSent       int
-	ImFailed     int
-}
-
-// What became of what was sent, by day. A chat tells of failures only.
-func (q *Queries) DeliveryFates(ctx context.Context, arg DeliveryFatesParams) ([]DeliveryFatesRow, error) {
-	rows, err := q.db.Query(ctx, deliveryFates,
-		arg.Unit,
-		arg.Zone,
-		arg.Since,
-		arg.Priority,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []DeliveryFatesRow
-	for rows.Next() {
-		var i DeliveryFatesRow
-		if err := rows.Scan(
-			&i.Day,
-			&i.SmsDelivered,
-			&i.SmsOpen,
-			&i.SmsFailed,
-			&i.ImSent,
-			&i.ImFailed,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const escalations = `-- name: Escalations :many
-SELECT date_trunc($1::text, timezone($2::text, e.at))::date AS day,
-    (count(*) FILTER (WHERE e.step = 1))::integer AS first, (count(*) FILTER (WHERE e.step = 2))::integer AS second, (count(*) FILTER (WHERE e.step > 2))::integer AS later
-FROM (
-    SELECT l.at, coalesce((l.doc->>'step')::integer, 0) + 1 AS step FROM timeline l JOIN tickets t ON t.number = l.ticket
-    WHERE l.kind = 'escalated' AND l.at >= $3::timestamptz AND ($4::text = '' OR t.priority = $4)
-) e GROUP BY 1 ORDER BY 1
-`
-
-type EscalationsParams struct {
-	Unit     string
-	Zone     string
-	Since    time.Time
-	Priority string
-}
-
-type EscalationsRow struct {
-	Day    time.Time
-	First  int
-	Second int
-	Later  int
-}
-
-// Tickets by the step of the chain that they reached, by day.
-func (q *Queries) Escalations(ctx context.Context, arg EscalationsParams) ([]EscalationsRow, error) {
-	rows, err := q.db.Query(ctx, escalations,
-		arg.Unit,
-		arg.Zone,
-		arg.Since,
-		arg.Priority,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []EscalationsRow
-	for rows.Next() {
-		var i EscalationsRow
-		if err := rows.Scan(
-			&i.Day,
-			&i.First,
-			&i.Second,
-			&i.Later,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const loads = `-- name: Loads :many
-WITH done AS (
-    SELECT l.actor AS person, (count(*) FILTER (WHERE l.kind IN ('taken', 'passed', 'taken over')))::integer AS taken,
-        (count(*) FILTER (WHERE l.kind = 'resolved'))::integer AS solved, (count(*) FILTER (WHERE l.kind = 'declined'))::integer AS declined
-    FROM timeline l JOIN tickets t ON t.number = l.ticket
-    WHERE l.kind IN ('taken', 'passed', 'taken over', 'resolved', 'declined') AND l.at >= $1::timestamptz AND ($2::text = '' OR t.priority = $2)
-    GROUP BY l.actor
-), offers AS (
-    SELECT DISTINCT o.person, l.ticket FROM timeline l JOIN tickets t ON t.number = l.ticket
-    CROSS JOIN LATERAL (SELECT p->>'id' AS person FROM jsonb_array_elements(l.doc->'to') p) o
-    WHERE l.kind = 'offered' AND l.at >= $1 AND jsonb_typeof(l.doc->'to') = 'array' AND ($2 = '' OR t.priority = $2)
-), left_over AS (
-    SELECT o.person, count(*)::integer AS offered,
-        (count(*) FILTER (WHERE NOT EXISTS (SELECT FROM timeline l WHERE l.ticket = o.ticket AND l.actor = o.person AND l.kind IN ('taken', 'declined'))))::integer AS passed_by
-    FROM offers o GROUP BY o.person
-)
-SELECT p.id, p.name, (SELECT count(*) FROM tickets h WHERE h.assignee = p.id AND h.status IN ('assigned', 'pending'))::integer AS held,
-    coalesce(d.taken, 0)::integer AS taken, coalesce(d.solved, 0)::integer AS solved,
-    coalesce(o.offered, 0)::integer AS offered, coalesce(d.declined, 0)::integer AS declined, coalesce(o.passed_by, 0)::integer AS passed_by
-FROM people p LEFT JOIN done d ON d.person = p.id LEFT JOIN left_over o ON o.person = p.id
-WHERE p.roles && '{agent,oncall,manager}'::text[] ORDER BY p.position, p.id
-`
-
-type LoadsParams struct {
-	Since    time.Time
-	Priority string
-}
-
-type LoadsRow struct {
-	ID       string
-	Name     string
-	Held     int
-	Taken    int
-	Solved   int
-	Offered  int
-	Declined int
-	PassedBy int
-}
-
-// Who did how much: for planning. An offer left is one that the person neither took
-// nor declined.
-func (q *Queries) Loads(ctx context.Context, arg LoadsParams) ([]LoadsRow, error) {
-	rows, err := q.db.Query(ctx, loads, arg.Since, arg.Priority)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []LoadsRow
-	for rows.Next() {
-		var i LoadsRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.Name,
-			&i.Held,
-			&i.Taken,
-			&i.Solved,
-			&i.Offered,
-			&i.Declined,
-			&i.PassedBy,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const nightPages = `-- name: NightPages :many
-SELECT date_trunc($1::text, timezone($2::text, l.at) - interval '6 hours')::date AS day, sum(jsonb_array_length(coalesce(l.doc->'to', '[]')))::integer AS pages
-FROM timeline l JOIN tickets t ON t.number = l.ticket
-WHERE l.kind IN ('escalated', 'paged again') AND l.at >= $3::timestamptz AND ($4::text = '' OR t.priority = $4)
-    AND (extract(hour FROM timezone($2, l.at)) >= 22 OR extract(hour FROM timezone($2, l.at)) < 6)
-GROUP BY 1 ORDER BY 1
-`
-
-type NightPagesParams struct {
-	Unit     string
-	Zone     string
-	Since    time.Time
-	Priority string
-}
-
-type NightPagesRow struct {
-	Day   time.Time
-	Pages int
-}
-
-// Calls between 22:00 and 06:00, by the day on which the night began.
-func (q *Queries) NightPages(ctx context.Context, arg NightPagesParams) ([]NightPagesRow, error) {
-	rows, err := q.db.Query(ctx, nightPages,
-		arg.Unit,
-		arg.Zone,
-		arg.Since,
-		arg.Priority,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []NightPagesRow
-	for rows.Next() {
-		var i NightPagesRow
-		if err := rows.Scan(&i.Day, &i.Pages); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const notUnderstood = `-- name: NotUnderstood :many
-SELECT date_trunc($1::text, timezone($2::text, i.kept_at))::date AS day, (count(*) FILTER (WHERE i.channel = 'sms'))::integer AS sms, (count(*) FILTER (WHERE i.channel = 'im'))::integer AS im
-FROM deliveries d JOIN inbox i ON i.key = d.answers
-WHERE d.answers <> '' AND d.reason IN ('err_word', 'err_guess') AND d.created_at >= $3::timestamptz
-GROUP BY 1 ORDER BY 1
-`
-
-type NotUnderstoodParams struct {
-	Unit  string
+type CountChannelsParams struct {
 	Zone  string
 	Since time.Time
 }
 
-type NotUnderstoodRow struct {
-	Day time.Time
-	Sms int
-	Im  int
+func (q *Queries) CountChannels(ctx context.Context, arg CountChannelsParams) error {
+	_, err := q.db.Exec(ctx, countChannels, arg.Zone, arg.Since)
+	return err
 }
 
-// Messages that were answered with a question or with help, by day and channel.
-func (q *Queries) NotUnderstood(ctx context.Context, arg NotUnderstoodParams) ([]NotUnderstoodRow, error) {
-	rows, err := q.db.Query(ctx, notUnderstood, arg.Unit, arg.Zone, arg.Since)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []NotUnderstoodRow
-	for rows.Next() {
-		var i NotUnderstoodRow
-		if err := rows.Scan(&i.Day, &i.Sms, &i.Im); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const promises = `-- name: Promises :many
-WITH kept AS (
-    SELECT p.at, p.low, p.high, extract(epoch FROM c.at - p.at) AS waited FROM promises p JOIN tickets t ON t.number = p.ticket
-    CROSS JOIN LATERAL (SELECT min(l.at) AS at FROM timeline l WHERE l.ticket = p.ticket AND l.kind IN ('taken', 'assigned')) c
-    WHERE p.at >= $3::timestamptz AND p.high IS NOT NULL AND c.at IS NOT NULL AND ($4::text = '' OR t.priority = $4)
+const countClaims = `-- name: CountClaims :exec
+WITH claims AS MATERIALIZED (
+    SELECT timezone($1::text, c.at)::date AS day, c.at, t.number, t.priority, t.created_at, (t.doc->>'respond_by')::timestamptz AS target
+    FROM (SELECT l.ticket, min(l.at) AS at FROM timeline l WHERE l.kind IN ('taken', 'assigned') AND l.at >= $2::timestamptz GROUP BY l.ticket) c
+    JOIN tickets t ON t.number = c.ticket
+    WHERE c.at = (SELECT min(e.at) FROM timeline e WHERE e.ticket = c.ticket AND e.kind IN ('taken', 'assigned'))
+), waits AS (
+    INSERT INTO chart_days (day, chart, priority, key, sums, samples)
+    SELECT day, 'claim', priority, '', ARRAY[count(*), count(*) FILTER (WHERE target IS NULL OR at <= target)]::float8[], array_agg(extract(epoch FROM at - created_at)::integer)
+    FROM claims GROUP BY day, priority
 )
-SELECT date_trunc($1::text, timezone($2::text, at))::date AS day, count(*)::integer AS promised,
-    (count(*) FILTER (WHERE waited BETWEEN low AND high))::integer AS within, (count(*) FILTER (WHERE waited > high))::integer AS longer,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY waited)::float8 AS waited,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY high)::float8 AS high
-FROM kept GROUP BY 1 ORDER BY 1
+INSERT INTO chart_days (day, chart, priority, key, sums, samples, others)
+SELECT c.day, 'promises', c.priority, '',
+    ARRAY[count(*), count(*) FILTER (WHERE c.at - p.at BETWEEN p.low * interval '1 s' AND p.high * interval '1 s'), count(*) FILTER (WHERE c.at - p.at > p.high * interval '1 s')]::float8[],
+    array_agg(extract(epoch FROM c.at - p.at)::integer), array_agg(p.high)
+FROM claims c JOIN promises p ON p.ticket = c.number WHERE p.high IS NOT NULL
+GROUP BY c.day, c.priority
 `
 
-type PromisesParams struct {
-	Unit     string
-	Zone     string
-	Since    time.Time
-	Priority string
+type CountClaimsParams struct {
+	Zone  string
+	Since time.Time
 }
 
-type PromisesRow struct {
-	Day      time.Time
-	Promised int
-	Within   int
-	Longer   int
-	Waited   float64
-	High     float64
+// Of the first claims: seconds from the submission, and how many were within the target.
+// Of those whose requester was promised a number: how many waited within it and longer,
+// how long they waited, and how long they were promised at most.
+func (q *Queries) CountClaims(ctx context.Context, arg CountClaimsParams) error {
+	_, err := q.db.Exec(ctx, countClaims, arg.Zone, arg.Since)
+	return err
 }
 
-// What was promised against what happened, by day of the promise: of the tickets that
-// were taken, how many were told a number, waited within it, and longer.
-func (q *Queries) Promises(ctx context.Context, arg PromisesParams) ([]PromisesRow, error) {
-	rows, err := q.db.Query(ctx, promises,
-		arg.Unit,
-		arg.Zone,
-		arg.Since,
-		arg.Priority,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []PromisesRow
-	for rows.Next() {
-		var i PromisesRow
-		if err := rows.Scan(
-			&i.Day,
-			&i.Promised,
-			&i.Within,
-			&i.Longer,
-			&i.Waited,
-			&i.High,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const queueByHour = `-- name: QueueByHour :many
-WITH moves AS (
-    SELECT l.ticket, l.kind, l.at, coalesce(lead(l.at) OVER (PARTITION BY l.ticket ORDER BY l.seq), $2::timestamptz) AS next
-    FROM timeline l JOIN tickets t ON t.number = l.ticket
-    WHERE l.at >= $3::timestamptz AND ($4::text = '' OR t.priority = $4)
-        AND l.kind IN ('opened', 'taken', 'released', 'lapsed', 'assigned', 'withdrawn', 'merged', 'resolved', 'reopened', 'closed', 'undone', 'snoozed', 'woken')
-), hours AS (
-    SELECT h, count(*) AS waiting, max(extract(epoch FROM h - m.at)) / 60 AS oldest FROM moves m
-    CROSS JOIN LATERAL generate_series(date_trunc('hour', m.at) + interval '1 hour', m.next, interval '1 hour') h
-    WHERE m.kind IN ('opened', 'released', 'lapsed') GROUP BY h
-), all_hours AS (
-    SELECT generate_series(date_trunc('hour', $3) + interval '1 hour', $2, interval '1 hour') AS h
-)
-SELECT extract(isodow FROM timezone($1::text, a.h))::integer AS weekday, extract(hour FROM timezone($1, a.h))::integer AS hour,
-    avg(coalesce(s.waiting, 0))::float8 AS waiting, avg(coalesce(s.oldest, 0))::float8 AS oldest
-FROM all_hours a LEFT JOIN hours s ON s.h = a.h GROUP BY 1, 2 ORDER BY 1, 2
-`
-
-type QueueByHourParams struct {
-	Zone     string
-	Now      time.Time
-	Since    time.Time
-	Priority string
-}
-
-type QueueByHourRow struct {
-	Weekday int
-	Hour    int
-	Waiting float64
-	Oldest  float64
-}
-
-// How many waited at each full hour and for how many minutes the oldest, on average
-// over the weeks; weekdays from Monday, 1.
-func (q *Queries) QueueByHour(ctx context.Context, arg QueueByHourParams) ([]QueueByHourRow, error) {
-	rows, err := q.db.Query(ctx, queueByHour,
-		arg.Zone,
-		arg.Now,
-		arg.Since,
-		arg.Priority,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []QueueByHourRow
-	for rows.Next() {
-		var i QueueByHourRow
-		if err := rows.Scan(
-			&i.Weekday,
-			&i.Hour,
-			&i.Waiting,
-			&i.Oldest,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const reopenings = `-- name: Reopenings :many
-SELECT date_trunc($1::text, timezone($2::text, l.at))::date AS day,
-    (count(*) FILTER (WHERE l.kind = 'resolved'))::integer AS solved, (count(*) FILTER (WHERE l.kind = 'reopened'))::integer AS reopened
+const countDeeds = `-- name: CountDeeds :exec
+INSERT INTO chart_days (day, chart, priority, key, sums)
+SELECT timezone($1::text, l.at)::date, 'deeds', t.priority, l.actor, ARRAY[count(*) FILTER (WHERE l.kind IN ('taken', 'passed', 'taken over')),
+    count(*) FILTER (WHERE l.kind = 'resolved'), count(*) FILTER (WHERE l.kind = 'declined')]::float8[]
 FROM timeline l JOIN tickets t ON t.number = l.ticket
-WHERE l.kind IN ('resolved', 'reopened') AND l.at >= $3::timestamptz AND ($4::text = '' OR t.priority = $4)
-GROUP BY 1 ORDER BY 1
+WHERE l.kind IN ('taken', 'passed', 'taken over', 'resolved', 'declined') AND l.at >= $2::timestamptz AND l.actor IS NOT NULL
+GROUP BY 1, 3, 4
 `
 
-type ReopeningsParams struct {
-	Unit     string
-	Zone     string
-	Since    time.Time
-	Priority string
+type CountDeedsParams struct {
+	Zone  string
+	Since time.Time
 }
 
-type ReopeningsRow struct {
-	Day      time.Time
-	Solved   int
-	Reopened int
+// Who took, solved and declined how much.
+func (q *Queries) CountDeeds(ctx context.Context, arg CountDeedsParams) error {
+	_, err := q.db.Exec(ctx, countDeeds, arg.Zone, arg.Since)
+	return err
 }
 
-func (q *Queries) Reopenings(ctx context.Context, arg ReopeningsParams) ([]ReopeningsRow, error) {
-	rows, err := q.db.Query(ctx, reopenings,
-		arg.Unit,
-		arg.Zone,
-		arg.Since,
-		arg.Priority,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ReopeningsRow
-	for rows.Next() {
-		var i ReopeningsRow
-		if err := rows.Scan(&i.Day, &i.Solved, &i.Reopened); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+const countDeliveries = `-- name: CountDeliveries :exec
+INSERT INTO chart_days (day, chart, priority, key, sums)
+SELECT timezone($1::text, d.created_at)::date, 'delivery', coalesce(t.priority, ''), '', ARRAY[
+    count(*) FILTER (WHERE d.channel = 'sms' AND d.state = 'delivered'), count(*) FILTER (WHERE d.channel = 'sms' AND d.state IN ('sent', 'unknown')),
+    count(*) FILTER (WHERE d.channel = 'im' AND d.state IN ('sent', 'delivered', 'unknown')), count(*) FILTER (WHERE d.channel = 'im' AND d.state IN ('failed', 'expired')),
+    count(*) FILTER (WHERE d.channel = 'sms' AND d.state IN ('failed', 'expired'))]::float8[]
+FROM deliveries d LEFT JOIN tickets t ON t.number = d.ticket
+WHERE d.created_at >= $2::timestamptz GROUP BY 1, 3
+`
+
+type CountDeliveriesParams struct {
+	Zone  string
+	Since time.Time
 }
 
-const resolveTimes = `-- name: ResolveTimes :many
-WITH moves AS (
-    SELECT ticket, kind, at, lead(at) OVER (PARTITION BY ticket ORDER BY seq) AS next FROM timeline
-    WHERE at >= $3::timestamptz AND kind IN ('asked', 'answered', 'snoozed', 'woken', 'resolved', 'reopened', 'released', 'taken over', 'passed', 'assigned', 'undone', 'withdrawn', 'merged', 'closed')
-), asked AS (
-    SELECT ticket, sum(next - at) AS waited FROM moves WHERE kind = 'asked' AND next IS NOT NULL GROUP BY ticket
-), solved AS (
-    SELECT ticket, max(at) AS at FROM moves WHERE kind = 'resolved' GROUP BY ticket
-), took AS (
-    SELECT s.at, extract(epoch FROM s.at - t.created_at - coalesce(a.waited, '0')) AS seconds,
-        t.doc->>'resolve_by' IS NULL OR s.at <= (t.doc->>'resolve_by')::timestamptz AS within -- which pauses have moved
-    FROM solved s JOIN tickets t ON t.number = s.ticket LEFT JOIN asked a ON a.ticket = s.ticket
-    WHERE t.created_at >= $3 AND ($4::text = '' OR t.priority = $4)
+// What became of what was sent. A chat tells of failures only.
+func (q *Queries) CountDeliveries(ctx context.Context, arg CountDeliveriesParams) error {
+	_, err := q.db.Exec(ctx, countDeliveries, arg.Zone, arg.Since)
+	return err
+}
+
+const countEscalations = `-- name: CountEscalations :exec
+INSERT INTO chart_days (day, chart, priority, key, sums)
+SELECT day, 'escalations', priority, '', ARRAY[count(*) FILTER (WHERE step = 1), count(*) FILTER (WHERE step = 2), count(*) FILTER (WHERE step > 2)]::float8[]
+FROM (
+    SELECT timezone($1::text, l.at)::date AS day, t.priority, coalesce((l.doc->>'step')::integer, 0) + 1 AS step
+    FROM timeline l JOIN tickets t ON t.number = l.ticket WHERE l.kind = 'escalated' AND l.at >= $2::timestamptz
+) e GROUP BY day, priority
+`
+
+type CountEscalationsParams struct {
+	Zone  string
+	Since time.Time
+}
+
+// Tickets by the step of the chain that they reached.
+func (q *Queries) CountEscalations(ctx context.Context, arg CountEscalationsParams) error {
+	_, err := q.db.Exec(ctx, countEscalations, arg.Zone, arg.Since)
+	return err
+}
+
+const countNights = `-- name: CountNights :exec
+INSERT INTO chart_days (day, chart, priority, key, sums)
+SELECT night, 'nights', priority, '', ARRAY[sum(calls)]::float8[]
+FROM (
+    SELECT (timezone($1::text, l.at) - interval '6 hours')::date AS night, timezone($1, l.at)::time AS clock, t.priority, jsonb_array_length(coalesce(l.doc->'to', '[]')) AS calls
+    FROM timeline l JOIN tickets t ON t.number = l.ticket WHERE l.kind IN ('escalated', 'paged again') AND l.at >= $2::timestamptz
+) n WHERE (clock >= '22:00' OR clock < '06:00') AND night >= timezone($1, $2)::date
+GROUP BY night, priority
+`
+
+type CountNightsParams struct {
+	Zone  string
+	Since time.Time
+}
+
+// Calls between 22:00 and 06:00, on the day on which the night began. The night before
+// the first day was counted with its own day.
+func (q *Queries) CountNights(ctx context.Context, arg CountNightsParams) error {
+	_, err := q.db.Exec(ctx, countNights, arg.Zone, arg.Since)
+	return err
+}
+
+const countOffers = `-- name: CountOffers :exec
+WITH offers AS (
+    SELECT DISTINCT timezone($1::text, l.at)::date AS day, l.ticket, p->>'id' AS person FROM timeline l CROSS JOIN LATERAL jsonb_array_elements(l.doc->'to') p
+    WHERE l.kind = 'offered' AND l.at >= $2::timestamptz AND jsonb_typeof(l.doc->'to') = 'array'
+), answered AS (
+    SELECT DISTINCT ticket, actor FROM timeline WHERE kind IN ('taken', 'declined') AND at >= $2
 )
-SELECT date_trunc($1::text, timezone($2::text, at))::date AS day, count(*)::integer AS count,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)::float8 AS p50,
-    percentile_cont(0.9) WITHIN GROUP (ORDER BY seconds)::float8 AS p90,
-    (count(*) FILTER (WHERE within))::integer AS within
-FROM took GROUP BY 1 ORDER BY 1
+INSERT INTO chart_days (day, chart, priority, key, sums)
+SELECT o.day, 'offers', t.priority, o.person, ARRAY[count(*), count(*) FILTER (WHERE a.ticket IS NULL)]::float8[]
+FROM offers o JOIN tickets t ON t.number = o.ticket LEFT JOIN answered a ON a.ticket = o.ticket AND a.actor = o.person
+WHERE o.person IS NOT NULL GROUP BY 1, 3, 4
 `
 
-type ResolveTimesParams struct {
-	Unit     string
-	Zone     string
-	Since    time.Time
-	Priority string
+type CountOffersParams struct {
+	Zone  string
+	Since time.Time
 }
 
-type ResolveTimesRow struct {
-	Day    time.Time
-	Count  int
-	P50    float64
-	P90    float64
-	Within int
+// Tickets offered to a person, and how many of them the person neither took nor declined.
+func (q *Queries) CountOffers(ctx context.Context, arg CountOffersParams) error {
+	_, err := q.db.Exec(ctx, countOffers, arg.Zone, arg.Since)
+	return err
 }
 
-// Seconds from submission to the solution without those in which the requester was
-// asked, by day of the solution.
-func (q *Queries) ResolveTimes(ctx context.Context, arg ResolveTimesParams) ([]ResolveTimesRow, error) {
-	rows, err := q.db.Query(ctx, resolveTimes,
-		arg.Unit,
-		arg.Zone,
-		arg.Since,
-		arg.Priority,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []ResolveTimesRow
-	for rows.Next() {
-		var i ResolveTimesRow
-		if err := rows.Scan(
-			&i.Day,
-			&i.Count,
-			&i.P50,
-			&i.P90,
-			&i.Within,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+const countQueue = `-- name: CountQueue :exec
+WITH moved AS (
+    SELECT ticket FROM timeline WHERE at >= $2::timestamptz
+        AND kind IN ('opened', 'released', 'lapsed', 'taken', 'passed', 'taken over', 'assigned', 'withdrawn', 'merged', 'undone', 'snoozed')
+    UNION SELECT number FROM tickets WHERE status = 'new'
+), moves AS (
+    SELECT l.ticket, l.kind, l.at, coalesce(lead(l.at) OVER (PARTITION BY l.ticket ORDER BY l.seq), $3::timestamptz) AS next
+    FROM moved m JOIN timeline l ON l.ticket = m.ticket
+    WHERE l.kind IN ('opened', 'released', 'lapsed', 'taken', 'passed', 'taken over', 'assigned', 'withdrawn', 'merged', 'undone', 'snoozed')
+), waits AS (
+    SELECT t.priority, timezone($1::text, m.at) AS at, timezone($1::text, m.next) AS next FROM moves m JOIN tickets t ON t.number = m.ticket
+    WHERE m.kind IN ('opened', 'released', 'lapsed') AND m.next >= $2::timestamptz
+)
+INSERT INTO chart_days (day, chart, priority, key, sums)
+SELECT h::date, 'queue', w.priority, to_char(h, 'HH24'), ARRAY[count(*), max(extract(epoch FROM h - w.at)) / 60]::float8[]
+FROM waits w CROSS JOIN LATERAL generate_series(greatest(date_trunc('hour', w.at) + interval '1 hour', timezone($1::text, $2::timestamptz)), w.next, interval '1 hour') h
+GROUP BY h, w.priority
+`
+
+type CountQueueParams struct {
+	Zone  string
+	Since time.Time
+	Now   time.Time
 }
 
-const unknownWords = `-- name: UnknownWords :many
-SELECT w.word::text AS word, count(*)::integer AS count
+// How many waited at each full hour of the zone, and for how many minutes the oldest.
+func (q *Queries) CountQueue(ctx context.Context, arg CountQueueParams) error {
+	_, err := q.db.Exec(ctx, countQueue, arg.Zone, arg.Since, arg.Now)
+	return err
+}
+
+const countReopenings = `-- name: CountReopenings :exec
+INSERT INTO chart_days (day, chart, priority, key, sums)
+SELECT timezone($1::text, l.at)::date, 'reopened', t.priority, '', ARRAY[count(*) FILTER (WHERE l.kind = 'resolved'), count(*) FILTER (WHERE l.kind = 'reopened')]::float8[]
+FROM timeline l JOIN tickets t ON t.number = l.ticket
+WHERE l.kind IN ('resolved', 'reopened') AND l.at >= $2::timestamptz GROUP BY 1, 3
+`
+
+type CountReopeningsParams struct {
+	Zone  string
+	Since time.Time
+}
+
+func (q *Queries) CountReopenings(ctx context.Context, arg CountReopeningsParams) error {
+	_, err := q.db.Exec(ctx, countReopenings, arg.Zone, arg.Since)
+	return err
+}
+
+const countSolutions = `-- name: CountSolutions :exec
+WITH solved AS (
+    SELECT timezone($1::text, l.at)::date AS day, l.ticket, max(l.at) AS at FROM timeline l
+    WHERE l.kind = 'resolved' AND l.at >= $2::timestamptz GROUP BY 1, 2
+), asked AS (
+    SELECT s.ticket, s.day, sum(answer.at - q.at) AS waited FROM solved s
+    JOIN timeline q ON q.ticket = s.ticket AND q.kind = 'asked' AND q.at < s.at
+    CROSS JOIN LATERAL (
+        SELECT a.at FROM timeline a WHERE a.ticket = q.ticket AND a.seq > q.seq
+            AND a.kind IN ('asked', 'answered', 'snoozed', 'woken', 'resolved', 'reopened', 'released', 'taken over', 'passed', 'assigned', 'undone')
+        ORDER BY a.seq LIMIT 1
+    ) answer GROUP BY s.ticket, s.day
+), took AS (
+    SELECT s.day, t.priority, extract(epoch FROM s.at - t.created_at - coalesce(a.waited, '0'))::integer AS seconds,
+        t.doc->>'resolve_by' IS NULL OR s.at <= (t.doc->>'resolve_by')::timestamptz AS within -- which pauses have moved
+    FROM solved s JOIN tickets t ON t.number = s.ticket LEFT JOIN asked a ON a.ticket = s.ticket AND a.day = s.day
+)
+INSERT INTO chart_days (day, chart, priority, key, sums, samples)
+SELECT day, 'resolve', priority, '', ARRAY[count(*), count(*) FILTER (WHERE within)]::float8[], array_agg(seconds)
+FROM took GROUP BY day, priority
+`
+
+type CountSolutionsParams struct {
+	Zone  string
+	Since time.Time
+}
+
+// Seconds from the submission to a day's last solution without those in which the
+// requester was asked, and how many were within the target.
+func (q *Queries) CountSolutions(ctx context.Context, arg CountSolutionsParams) error {
+	_, err := q.db.Exec(ctx, countSolutions, arg.Zone, arg.Since)
+	return err
+}
+
+const countUnknown = `-- name: CountUnknown :exec
+INSERT INTO chart_days (day, chart, priority, key, sums)
+SELECT timezone($1::text, i.kept_at)::date, 'unknown', '', '', ARRAY[count(*) FILTER (WHERE i.channel = 'sms'), count(*) FILTER (WHERE i.channel = 'im')]::float8[]
+FROM deliveries d JOIN inbox i ON i.key = d.answers
+WHERE d.answers <> '' AND d.reason IN ('err_word', 'err_guess') AND i.kept_at >= $2::timestamptz AND d.created_at >= $2 GROUP BY 1
+`
+
+type CountUnknownParams struct {
+	Zone  string
+	Since time.Time
+}
+
+// Messages that were answered with a question or with help.
+func (q *Queries) CountUnknown(ctx context.Context, arg CountUnknownParams) error {
+	_, err := q.db.Exec(ctx, countUnknown, arg.Zone, arg.Since)
+	return err
+}
+
+const countWords = `-- name: CountWords :exec
+INSERT INTO chart_days (day, chart, priority, key, sums)
+SELECT timezone($1::text, i.kept_at)::date, 'words', '', w.word, ARRAY[count(*)]::float8[]
 FROM deliveries d JOIN inbox i ON i.key = d.answers
 CROSS JOIN LATERAL (SELECT DISTINCT m[1] AS word FROM regexp_matches(lower(i.text), '[[:alpha:]]{2,20}', 'g') m) w
-WHERE d.answers <> '' AND d.reason IN ('err_word', 'err_guess') AND d.created_at >= $1::timestamptz AND length(i.text) <= 40
-GROUP BY 1 HAVING count(*) > 1 ORDER BY 2 DESC, 1 LIMIT 30
+WHERE d.answers <> '' AND d.reason IN ('err_word', 'err_guess') AND i.kept_at >= $2::timestamptz AND d.created_at >= $2 AND length(i.text) <= 40
+GROUP BY 1, 4
 `
 
-type UnknownWordsRow struct {
-	Word  string
-	Count int
+type CountWordsParams struct {
+	Zone  string
+	Since time.Time
 }
 
-// The words of such messages that came at least twice: the next synonyms. Longer
-// texts are somebody's words, not commands, and stay out.
-func (q *Queries) UnknownWords(ctx context.Context, since time.Time) ([]UnknownWordsRow, error) {
-	rows, err := q.db.Query(ctx, unknownWords, since)
+// The words of such messages. Longer texts are somebody's words, not commands, and stay
+// out.
+func (q *Queries) CountWords(ctx context.Context, arg CountWordsParams) error {
+	_, err := q.db.Exec(ctx, countWords, arg.Zone, arg.Since)
+	return err
+}
+
+const crew = `-- name: Crew :many
+SELECT p.id, p.name, coalesce(t.priority, '')::text AS priority, count(t.number)::integer AS held FROM people p
+LEFT JOIN (SELECT assignee, priority, number FROM tickets WHERE status IN ('assigned', 'pending')) t ON t.assignee = p.id
+WHERE p.roles && '{agent,oncall,manager}'::text[] GROUP BY p.position, p.id, p.name, t.priority ORDER BY p.position, p.id
+`
+
+type CrewRow struct {
+	ID       string
+	Name     string
+	Priority string
+	Held     int
+}
+
+func (q *Queries) Crew(ctx context.Context) ([]CrewRow, error) {
+	rows, err := q.db.Query(ctx, crew)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []UnknownWordsRow
+	var items []CrewRow
 	for rows.Next() {
-		var i UnknownWordsRow
-		if err := rows.Scan(&i.Word, &i.Count); err != nil {
+		var i CrewRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Priority,
+			&i.Held,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -675,4 +378,44 @@ func (q *Queries) UnknownWords(ctx context.Context, since time.Time) ([]UnknownW
 		return nil, err
 	}
 	return items, nil
+}
+
+const dropChartDays = `-- name: DropChartDays :exec
+DELETE FROM chart_days WHERE day >= $1::date OR day < $2::date
+`
+
+type DropChartDaysParams struct {
+	FirstOpen time.Time
+	Oldest    time.Time
+}
+
+func (q *Queries) DropChartDays(ctx context.Context, arg DropChartDaysParams) error {
+	_, err := q.db.Exec(ctx, dropChartDays, arg.FirstOpen, arg.Oldest)
+	return err
+}
+
+const roomToCount = `-- name: RoomToCount :exec
+SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)
+`
+
+// Some hundred thousand rows are sorted and joined in memory. Compiling the expressions
+// takes longer than computing them.
+func (q *Queries) RoomToCount(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, roomToCount)
+	return err
+}
+
+const setChartCounts = `-- name: SetChartCounts :exec
+UPDATE chart_counts SET zone = $1, counted_at = $2, open_from = $3
+`
+
+type SetChartCountsParams struct {
+	Zone      string
+	CountedAt time.Time
+	OpenFrom  time.Time
+}
+
+func (q *Queries) SetChartCounts(ctx context.Context, arg SetChartCountsParams) error {
+	_, err := q.db.Exec(ctx, setChartCounts, arg.Zone, arg.CountedAt, arg.OpenFrom)
+	return err
 }

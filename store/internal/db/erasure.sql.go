@@ -131,6 +131,8 @@ WITH t AS (DELETE FROM tokens WHERE person = $1::text),
      i AS (DELETE FROM idempotency WHERE scope = $1),
      m AS (DELETE FROM inbox WHERE sender = ANY ($2::text[])),
      s AS (DELETE FROM strangers WHERE address = ANY ($2)),
+     z AS (UPDATE chart_counts SET zone = ''), -- who did what, and words that were not understood, are counted anew
+     y AS (DELETE FROM chart_days),
      d AS (DELETE FROM deliveries WHERE person = $1 OR address = ANY ($2) OR ticket = ANY ($3::integer[]))
 DELETE FROM people p WHERE p.id = $1
 `

@@ -19,6 +19,16 @@ type Attachment struct {
 	AddedAt time.Time
 }
 
+type ChartDay struct {
+	Day      time.Time
+	Chart    string
+	Priority string
+	Key      string
+	Sums     []float64
+	Samples  []int
+	Others   []int
+}
+
 type Conversation struct {
 	Person string
 	Doc    []byte

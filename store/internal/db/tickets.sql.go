@@ -387,6 +387,44 @@ func (q *Queries) Notify(ctx context.Context, arg NotifyParams) error {
 	return err
 }
 
+const openPlans = `-- name: OpenPlans :many
+SELECT number, priority, coalesce(doc->>'group', '')::text AS grp, (doc->'plan')::jsonb AS plan
+FROM tickets WHERE status IN ('new', 'assigned', 'pending') ORDER BY number
+`
+
+type OpenPlansRow struct {
+	Number   int
+	Priority string
+	Grp      string
+	Plan     []byte
+}
+
+// The plans by which open tickets run.
+func (q *Queries) OpenPlans(ctx context.Context) ([]OpenPlansRow, error) {
+	rows, err := q.db.Query(ctx, openPlans)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OpenPlansRow
+	for rows.Next() {
+		var i OpenPlansRow
+		if err := rows.Scan(
+			&i.Number,
+			&i.Priority,
+			&i.Grp,
+			&i.Plan,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const pastEvents = `-- name: PastEvents :many
 SELECT l.ticket, l.doc FROM timeline l JOIN tickets t ON t.number = l.ticket WHERE t.created_at >= $1 ORDER BY l.ticket, l.seq
 `
