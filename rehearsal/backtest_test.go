@@ -145,7 +145,7 @@ func TestBacktest(t *testing.T) {
 // the backtest alone, and so is one that paused.
 func TestBacktestByTheGroup(t *testing.T) {
 	t.Parallel()
-	d := &directory{members: []roster.Member{member("bob", roster.Agent), member("dana", roster.OnCallee), member("sam", roster.OnCallee), member("meg", roster.Manager)}}
+	everybody := []roster.Member{member("bob", roster.Agent), member("dana", roster.OnCallee), member("sam", roster.OnCallee), member("meg", roster.Manager)}
 	to := func(v ticket.Verb, p ticket.Priority) ticket.Command {
 		c := by("meg", v)
 		c.Priority, c.Plan = p, new(policy.Default().For(p))
@@ -175,6 +175,7 @@ func TestBacktestByTheGroup(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			d := &directory{members: everybody}
 			all, err := rehearsal.Backtest(t.Context(), d, load(t, tt.another), [][]ticket.Event{live(t, d, policy.Default(), ticket.P2, tt.deeds)})
 			if err != nil || len(all) != 1 {
 				t.Fatal(all, err)
