@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humagin"
@@ -152,11 +153,14 @@ func (s *server) operationRoutes(engine *gin.Engine, metrics *prometheus.Registr
 	doc := s.api.OpenAPI()
 	plain(doc, "metrics", "/metrics", "Counters for Prometheus", "text/plain")
 	plain(doc, "openapi", "/openapi.yaml", "This document", "application/yaml")
-	yaml, err := doc.YAML()
-	if err != nil {
-		panic(err) // the document is made of our own types
-	}
-	engine.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml; charset=utf-8", yaml) })
+	written := sync.OnceValues(doc.YAML) // for whoever asks first: it takes as long as all the rest of a start
+	engine.GET("/openapi.yaml", func(c *gin.Context) {
+		yaml, err := written()
+		if err != nil {
+			panic(err) // the document is made of our own types
+		}
+		c.Data(http.StatusOK, "application/yaml; charset=utf-8", yaml)
+	})
 }
 
 // plain describes a route that huma does not serve.
