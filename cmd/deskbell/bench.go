@@ -68,40 +68,15 @@ func benchPeople() roster.File {
 	return f
 }
 
-func (b benchCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
-	for _, name := range []string{"DESKBELL_SMPP_ADDR", "DESKBELL_XMPP_ADDR"} {
-		if os.Getenv(name) != "" {
-			return fmt.Errorf("%s: the bench types on phones and in chats of its own; only DATABASE_URL and TEMPORAL_ADDRESS may name others", name)
-		}
-	}
-	dir := b.Keep
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "deskbell-bench-"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	}
-	s, err := b.servers(ctx, dir, log)
-	if s != nil {
-		defer s.down()
-	}
-	if err != nil {
-		return err
-	}
-	parts := map[string]int{}
+func (b benchCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return withBenchDesk(ctx, b.Keep, benchPeople(), log, func(s *stack, desk *child) error { return b.measure(ctx, s, desk, log) })
+}
+
+func (b benchCmd) measure(ctx context.Context, s *stack, desk *child, log *slog.Logger) error {
+	parts := map[string]int{"desk": desk.command.Process.Pid}
 	for name, server := range s.servers {
 		parts[strings.ToLower(strings.Replace(name, "Temporal", "engine", 1))] = server.Pid()
 	}
-	serve, err := startDesk(ctx, s, filepath.Join(dir, "desk.log"))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, serve.stop()) }()
-	if err := serve.await(ctx, s.ready.HTTP+"/readyz"); err != nil {
-		return err
-	}
-	parts["desk"] = serve.command.Process.Pid
-
 	engine, err := client.Dial(client.Options{HostPort: s.config.TemporalAddress, Namespace: s.config.TemporalNamespace, Logger: temporallog.NewStructuredLogger(log),
 		ConnectionOptions: client.ConnectionOptions{GrpcCompression: &client.GrpcCompressionNone{}}})
 	if err != nil {
@@ -122,17 +97,48 @@ func (b benchCmd) Run(ctx context.Context, log *slog.Logger) (err error) {
 	return errors.Join(err, printReport(os.Stdout, report))
 }
 
-// servers starts the development servers with the people of the measurement.
-func (b benchCmd) servers(ctx context.Context, dir string, log *slog.Logger) (*stack, error) {
+// withBenchDesk runs a desk with these people and servers of its own for a measurement,
+// in a folder that stays, or in one that goes with it.
+func withBenchDesk(ctx context.Context, dir string, people roster.File, log *slog.Logger, measure func(*stack, *child) error) (err error) {
+	for _, name := range []string{"DESKBELL_SMPP_ADDR", "DESKBELL_XMPP_ADDR"} {
+		if os.Getenv(name) != "" {
+			return fmt.Errorf("%s: the bench types on phones and in chats of its own; only DATABASE_URL and TEMPORAL_ADDRESS may name others", name)
+		}
+	}
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "deskbell-bench-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
+	s, err := benchServers(ctx, dir, people, log)
+	if s != nil {
+		defer s.down()
+	}
+	if err != nil {
+		return err
+	}
+	desk, err := startDesk(ctx, s, filepath.Join(dir, "desk.log"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, desk.stop()) }()
+	if err := desk.await(ctx, s.ready.HTTP+"/readyz"); err != nil {
+		return err
+	}
+	return measure(s, desk)
+}
+
+// benchServers starts the development servers with the people of a measurement.
+func benchServers(ctx context.Context, dir string, people roster.File, log *slog.Logger) (*stack, error) {
 	state, err := devstack.OpenState(dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &stack{cmd: devCmd{State: dir, Ports: "auto"}, log: log, clock: present(), state: state, progress: newProgress(os.Stderr)}
+	s := &stack{cmd: devCmd{State: dir, Ports: "auto"}, log: log, clock: present(), state: state, progress: newProgress(os.Stderr), people: people}
 	if s.ports, err = state.Ports(s.cmd.Ports); err != nil {
 		return s, err
 	}
-	s.people = benchPeople()
 	if err := givePasswords(s.people, state.Path("passwords.json")); err != nil {
 		return s, err
 	}

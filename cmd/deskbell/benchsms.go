@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
+	"deskbell/clock"
+	"deskbell/devstack"
 	"deskbell/gateway/sms/smppbench"
 	"deskbell/store"
 )
@@ -19,7 +23,7 @@ type benchSMSCmd struct {
 
 // Run measures with a PostgreSQL of its own, because the rows stay in the inbox.
 func (b benchSMSCmd) Run(ctx context.Context) error {
-	return withBenchStore(ctx, func(_ string, s *store.Store) error { return b.measure(ctx, s) })
+	return withBenchStore(ctx, func(s *store.Store) error { return b.measure(ctx, s) })
 }
 
 func (b benchSMSCmd) measure(ctx context.Context, s *store.Store) error {
@@ -36,4 +40,35 @@ func (b benchSMSCmd) measure(ctx context.Context, s *store.Store) error {
 		fmt.Println()
 	}
 	return err
+}
+
+// withBenchStore runs a measurement with a PostgreSQL of its own, because the rows stay
+// in the inbox.
+func withBenchStore(ctx context.Context, measure func(*store.Store) error) (err error) {
+	dir, err := os.MkdirTemp("", "deskbell-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL does not run as root
+		return err
+	}
+	postgres, err := devstack.StartPostgres(ctx, devstack.PostgresConfig{Dir: filepath.Join(dir, "postgresql")})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, postgres.Stop(context.WithoutCancel(ctx))) }()
+	if err := postgres.EnsureDatabase(ctx, "bench"); err != nil {
+		return err
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	if err := store.Migrate(ctx, postgres.URL("bench"), quiet); err != nil {
+		return err
+	}
+	s, err := store.Open(ctx, postgres.URL("bench"), clock.System{}, quiet)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return measure(s)
 }

@@ -45,7 +45,7 @@ type cli struct {
 	Token    tokenCmd    `cmd:"" help:"Make, list and end API tokens."`
 	Bench    struct {
 		Tickets benchCmd      `cmd:"" default:"withargs" help:"Whole lives of tickets over the real wires, beside a bare workflow."`
-		IM      benchIMCmd    `cmd:"" help:"The chat gateway beside a bare echo bot on the same server, without and with the commit of messages."`
+		IM      benchIMCmd    `cmd:"" help:"The desk in chat, and its gateway alone, beside a bare echo bot on the same server."`
 		SMS     benchSMSCmd   `cmd:"" help:"The SMPP session beside the bare codec, and messages in with their commit."`
 		Pages   benchPagesCmd `cmd:"" help:"The pages over a full read model, with many who watch."`
 	} `cmd:"" help:"Measure."`

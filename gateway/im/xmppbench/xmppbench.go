@@ -1,5 +1,5 @@
-// Package xmppbench measures the IM gateway beside a bare echo bot on the same library:
-// the same people write to both on the same server, in turns.
+// Package xmppbench measures how soon somebody answers in a chat, beside a bare echo bot
+// on the same library: the same people write to both on the same server, in short turns.
 package xmppbench
 
 import (
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/mattn/go-xmpp"
+	"golang.org/x/sync/errgroup"
 
 	"deskbell/clock"
 	"deskbell/gateway"
@@ -26,108 +27,191 @@ import (
 // Account is a login of the server's.
 type Account struct{ JID, Password string }
 
-// Server is where everybody is. Desk's archive, if it has one, is read; Bot and Person
-// have one too if the server gives one to everybody.
+// Server is where everybody is.
 type Server struct {
-	Addr, CAFile      string
-	Desk, Bot, Person Account
+	Addr, CAFile string
+	People       []Account // who write
 }
 
-// Inbox keeps messages and the place in the archive.
-type Inbox interface {
-	gateway.Inbox
-	im.Advancer
+// Path is somebody to write to.
+type Path struct {
+	Name string
+	JID  string
+	// Say returns what a person says; nil for any text.
+	Say func(person, serial int) string
+	// Answers tells an answer to what was said from whatever else comes; nil when it
+	// repeats it.
+	Answers func(said, heard string) bool
+	// Own returns how long whoever answers was at it, without the chat, for each message
+	// since then; nil for not at all.
+	Own func(ctx context.Context, since time.Time) ([]time.Duration, error)
 }
 
 // Row is one measurement, from writing a message to reading its answer.
 type Row struct {
-	Path      string  `json:"path"`   // bare, gateway (kept nowhere) or inbox (kept in PostgreSQL)
-	Window    int     `json:"window"` // messages without an answer
+	Path      string  `json:"path"`
+	People    int     `json:"people"` // who write at once, each when answered
 	PerSecond float64 `json:"per_s"`
 	P50       float64 `json:"p50_ms"`
 	P99       float64 `json:"p99_ms"`
+	Own       float64 `json:"own_ms"` // p50 of the answerer's own time
+	// Ratio is p50 by the first path's p50 and the own time: the median of the rounds,
+	// which holds on a machine that does much else too.
+	Ratio float64 `json:"ratio"`
 }
 
-// Windows are those that are measured.
-var Windows = []int{1, 10}
+// AtOnce is how many people write at once in each measurement.
+var AtOnce = []int{1, 10}
 
-// turns is how often each path has its turn, so that what else the machine does meets
-// all of them.
-const turns = 3
+// Config is how long it takes: each round, each path has one turn.
+type Config struct {
+	Rounds int
+	Turn   time.Duration
+}
 
-// Run measures every path for a while each. What comes in goes to the inbox on the last
-// one; its rows stay there.
-func Run(ctx context.Context, s Server, inbox Inbox, each time.Duration) ([]Row, error) {
-	roots := x509.NewCertPool()
-	pem, err := os.ReadFile(s.CAFile)
-	if err != nil || !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("read the server's authority: %w", err)
+// Run measures every path beside the first.
+func Run(ctx context.Context, s Server, paths []Path, c Config) (rows []Row, err error) {
+	var people []*client
+	defer func() {
+		for _, p := range people {
+			p.leave()
+		}
+	}()
+	for _, account := range s.People {
+		p, err := s.login(account, func(c *client, heard xmpp.Chat) { c.heard <- heard })
+		if err != nil {
+			return nil, err
+		}
+		people = append(people, p)
 	}
-	bench := bench{Server: s, roots: roots}
-	bot, err := bench.echo()
-	if err != nil {
-		return nil, err
-	}
-	defer bot.leave()
-	paths := []struct {
-		name string
-		to   string
-		up   func(context.Context) (stop func(), err error)
-	}{
-		{"bare", s.Bot.JID, func(context.Context) (func(), error) { return func() {}, nil }},
-		{"gateway", s.Desk.JID, func(ctx context.Context) (func(), error) { return bench.desk(ctx, &nowhere{}) }},
-		{"inbox", s.Desk.JID, func(ctx context.Context) (func(), error) { return bench.desk(ctx, inbox) }},
-	}
-	var rows []Row
-	for _, window := range Windows {
-		took, spent := map[string][]time.Duration{}, map[string]time.Duration{}
-		for range turns {
-			for _, path := range paths {
-				stop, err := path.up(ctx)
-				if err != nil {
-					return nil, fmt.Errorf("%s: %w", path.name, err)
-				}
+	for _, n := range AtOnce {
+		all, spent := make([]round, len(paths)), make([]time.Duration, len(paths))
+		ratios := make([][]float64, len(paths))
+		for range c.Rounds {
+			bare := 0.0
+			for i, path := range paths {
 				began := time.Now()
-				times, err := bench.converse(ctx, path.to, window, each/turns)
-				spent[path.name] += time.Since(began)
-				stop()
+				turn, err := converse(ctx, path, people[:min(n, len(people))], c.Turn)
+				spent[i] += time.Since(began)
 				if err != nil {
-					return nil, fmt.Errorf("%s at window %d: %w", path.name, window, err)
+					return nil, fmt.Errorf("%s, %d at once: %w", path.Name, n, err)
 				}
-				took[path.name] = append(took[path.name], times...)
+				if i == 0 {
+					bare = quantile(turn.took, 0.5)
+				}
+				ratios[i] = append(ratios[i], quantile(turn.took, 0.5)/(bare+quantile(turn.own, 0.5)))
+				all[i].took, all[i].own = append(all[i].took, turn.took...), append(all[i].own, turn.own...)
 			}
 		}
-		for _, path := range paths {
-			times := took[path.name]
-			slices.Sort(times)
-			ms := func(q float64) float64 { return times[int(q*float64(len(times)-1))].Seconds() * 1000 }
-			rows = append(rows, Row{Path: path.name, Window: window, PerSecond: float64(len(times)) / spent[path.name].Seconds(), P50: ms(0.5), P99: ms(0.99)})
+		for i, path := range paths {
+			slices.Sort(ratios[i])
+			rows = append(rows, Row{
+				Path: path.Name, People: n, PerSecond: float64(len(all[i].took)) / spent[i].Seconds(),
+				P50: quantile(all[i].took, 0.5), P99: quantile(all[i].took, 0.99), Own: quantile(all[i].own, 0.5),
+				Ratio: ratios[i][len(ratios[i])/2],
+			})
 		}
 	}
 	return rows, nil
 }
 
-type bench struct {
-	Server
-	roots *x509.CertPool
+// quantile in milliseconds; zero of nothing.
+func quantile(times []time.Duration, q float64) float64 {
+	if len(times) == 0 {
+		return 0
+	}
+	slices.Sort(times)
+	return times[int(q*float64(len(times)-1))].Seconds() * 1000
 }
+
+// round is what a turn, or all of them, came to.
+type round struct{ took, own []time.Duration }
+
+// converse has each of the people write to a path for a while, always when the answer is
+// there.
+func converse(ctx context.Context, path Path, people []*client, turn time.Duration) (r round, err error) {
+	began := time.Now()
+	took := make([][]time.Duration, len(people))
+	var writers errgroup.Group
+	for i, person := range people {
+		writers.Go(func() error {
+			for time.Since(began) < turn {
+				asked := time.Now()
+				if err := person.ask(ctx, path, i); err != nil {
+					return err
+				}
+				took[i] = append(took[i], time.Since(asked))
+			}
+			return nil
+		})
+	}
+	if err := writers.Wait(); err != nil {
+		return round{}, err
+	}
+	r.took = slices.Concat(took...)
+	if path.Own != nil {
+		r.own, err = path.Own(ctx, began)
+	}
+	return r, err
+}
+
+// ask writes a message and waits for its answer.
+func (c *client) ask(ctx context.Context, path Path, person int) error {
+	c.serial++
+	text := fmt.Sprintf("message %d of person %d", c.serial, person)
+	if path.Say != nil {
+		text = path.Say(person, c.serial)
+	}
+	answers := path.Answers
+	if answers == nil {
+		answers = func(said, heard string) bool { return said == heard }
+	}
+	if err := c.say(path.JID, text); err != nil {
+		return err
+	}
+	limit := time.NewTimer(answerLimit)
+	defer limit.Stop()
+	for {
+		select {
+		case heard := <-c.heard:
+			if from, _, _ := strings.Cut(heard.Remote, "/"); from == path.JID && answers(text, heard.Text) {
+				return nil
+			}
+		case <-limit.C:
+			return fmt.Errorf("no answer to %q", text)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// answerLimit bounds the wait for an answer that does not come: the gateway looks for
+// messages without a doorbell every 30 s.
+const answerLimit = 45 * time.Second
 
 // client is a login with a reader.
 type client struct {
 	*xmpp.Client
+	heard  chan xmpp.Chat
+	serial int // of what it asked
 	reader sync.WaitGroup
 }
 
-func (b bench) login(a Account, heard func(*client, xmpp.Chat)) (*client, error) {
+func (s Server) login(a Account, heard func(*client, xmpp.Chat)) (*client, error) {
+	roots := x509.NewCertPool()
+	pem, err := os.ReadFile(s.CAFile)
+	if err != nil || !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("read the server's authority: %w", err)
+	}
 	_, domain, _ := strings.Cut(a.JID, "@")
 	login, err := xmpp.Options{
-		Host: b.Addr, User: a.JID, Password: a.Password, Resource: "bench", NoTLS: true, StartTLS: true, Status: "chat",
-		TLSConfig: &tls.Config{ServerName: domain, RootCAs: b.roots, MinVersion: tls.VersionTLS12},
+		Host: s.Addr, User: a.JID, Password: a.Password, Resource: "bench", NoTLS: true, StartTLS: true, Status: "chat",
+		TLSConfig: &tls.Config{ServerName: domain, RootCAs: roots, MinVersion: tls.VersionTLS12},
 	}.NewClient()
 	if err != nil {
 		return nil, fmt.Errorf("log in as %s: %w", a.JID, err)
 	}
-	c := &client{Client: login}
+	c := &client{Client: login, heard: make(chan xmpp.Chat, unheard)}
 	c.reader.Go(func() {
 		for {
 			stanza, err := c.Recv()
@@ -163,16 +247,26 @@ func (c *client) say(to, text string) error {
 	return err
 }
 
-// echo is the bare bot.
-func (b bench) echo() (*client, error) {
-	return b.login(b.Bot, func(c *client, heard xmpp.Chat) { _ = c.say(heard.Remote, heard.Text) })
+// unheard is how many messages wait for a person who reads none.
+const unheard = 1024
+
+// Echo runs the bare bot until stop.
+func Echo(s Server, a Account) (stop func(), err error) {
+	bot, err := s.login(a, func(c *client, heard xmpp.Chat) { _ = c.say(heard.Remote, heard.Text) })
+	if err != nil {
+		return nil, err
+	}
+	return bot.leave, nil
 }
 
-// desk is a gateway that answers what it has kept. It returns when it is logged in.
-func (b bench) desk(ctx context.Context, inbox Inbox) (stop func(), err error) {
+// Gateway runs a gateway that says what it hears, and keeps nothing, until stop.
+func Gateway(ctx context.Context, s Server, a Account) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	e := &echoing{Inbox: inbox, ctx: ctx, person: b.Person.JID}
-	e.gateway = im.New(im.Config{Addr: b.Addr, JID: b.Desk.JID, Password: b.Desk.Password, CAFile: b.CAFile}, e, e, e, e, clock.System{}, slog.New(slog.DiscardHandler))
+	e := &echoing{ctx: ctx}
+	for _, p := range s.People {
+		e.people = append(e.people, p.JID)
+	}
+	e.gateway = im.New(im.Config{Addr: s.Addr, JID: a.JID, Password: a.Password, CAFile: s.CAFile}, e, e, e, e, clock.System{}, slog.New(slog.DiscardHandler))
 	up := make(chan struct{})
 	var once sync.Once
 	done := make(chan error, 1)
@@ -199,105 +293,32 @@ func (b bench) desk(ctx context.Context, inbox Inbox) (stop func(), err error) {
 // loginLimit is the gateway's own for a login, twice.
 const loginLimit = 30 * time.Second
 
-// converse keeps a window of messages without an answer for a while, and returns how
-// long each answer took.
-func (b bench) converse(ctx context.Context, to string, window int, each time.Duration) (took []time.Duration, err error) {
-	answers := make(chan string, 10*window)
-	c, err := b.login(b.Person, func(_ *client, heard xmpp.Chat) { answers <- heard.Text })
-	if err != nil {
-		return nil, err
-	}
-	defer c.leave()
-	sent := map[string]time.Time{}
-	serial := 0
-	ask := func() error {
-		serial++
-		text := fmt.Sprint("message ", time.Now().UnixNano(), " ", serial)
-		sent[text] = time.Now()
-		return c.say(to, text)
-	}
-	for range window {
-		if err := ask(); err != nil {
-			return nil, err
-		}
-	}
-	for end := time.Now().Add(each); len(sent) > 0; {
-		select {
-		case text := <-answers:
-			began, known := sent[text]
-			if !known {
-				continue // another turn's
-			}
-			delete(sent, text)
-			took = append(took, time.Since(began))
-			if time.Now().Before(end) {
-				if err := ask(); err != nil {
-					return nil, err
-				}
-			}
-		case <-time.After(answerLimit):
-			return nil, fmt.Errorf("%d messages have no answer", len(sent))
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	return took, nil
-}
-
-// answerLimit bounds the wait for an answer that does not come: the gateway looks for
-// messages without a doorbell every 30 s.
-const answerLimit = 45 * time.Second
-
 // echoing is a desk that says what it hears.
 type echoing struct {
-	Inbox
 	ctx     context.Context
 	gateway *im.Gateway
-	person  string
+	people  []string
 	answers sync.WaitGroup
 }
 
-func (e *echoing) Keep(ctx context.Context, messages []gateway.Message) ([]gateway.Kept, error) {
-	kept, err := e.Inbox.Keep(ctx, messages)
-	if err == nil {
-		for i, m := range messages {
-			if !kept[i].Repeat {
-				e.answers.Go(func() {
-					e.gateway.Send(e.ctx, gateway.Delivery{Key: m.Key, Channel: gateway.IM, To: m.ReplyTo, Text: m.Text, Attempt: 1})
-				})
-			}
-		}
+func (e *echoing) Keep(_ context.Context, messages []gateway.Message) ([]gateway.Kept, error) {
+	for _, m := range messages {
+		e.answers.Go(func() {
+			e.gateway.Send(e.ctx, gateway.Delivery{Key: m.Key, Channel: gateway.IM, To: m.ReplyTo, Text: m.Text, Attempt: 1})
+		})
 	}
-	return kept, err
+	return make([]gateway.Kept, len(messages)), nil
+}
+
+func (e *echoing) Confirm(context.Context, gateway.Channel, []string) error { return nil }
+
+func (e *echoing) Cursor(context.Context, string) (string, time.Time, error) {
+	return "", time.Time{}, nil
 }
 
 func (e *echoing) Receipt(context.Context, gateway.Receipt) error     { return nil }
 func (e *echoing) Presence(context.Context, []gateway.Presence) error { return nil }
-func (e *echoing) Known(_ context.Context, jid string) (bool, error)  { return jid == e.person, nil }
-func (e *echoing) JIDs(context.Context) ([]string, error)             { return []string{e.person}, nil }
-
-// nowhere keeps nothing and says it did.
-type nowhere struct {
-	mu     sync.Mutex
-	cursor string
-	stamp  time.Time
+func (e *echoing) Known(_ context.Context, jid string) (bool, error) {
+	return slices.Contains(e.people, jid), nil
 }
-
-func (n *nowhere) Keep(_ context.Context, messages []gateway.Message) ([]gateway.Kept, error) {
-	return make([]gateway.Kept, len(messages)), nil
-}
-
-func (n *nowhere) Confirm(context.Context, gateway.Channel, []string) error { return nil }
-
-func (n *nowhere) Cursor(context.Context, string) (string, time.Time, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.cursor, n.stamp, nil
-}
-
-func (n *nowhere) Advance(_ context.Context, _, cursor string, stamp time.Time) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.cursor, n.stamp = cursor, stamp
-	return nil
-}
+func (e *echoing) JIDs(context.Context) ([]string, error) { return e.people, nil }
