@@ -39,7 +39,7 @@ soak: deps-test build ## every fault in full length under traffic, then the audi
 	DESKBELL_SOAK=1 go test -count 1 -timeout 60m -v -run 'TestFaults|TestServe' ./e2e
 	DESKBELL_SOAK=1 go test -count 1 -timeout 60m -v -run TestPunctual ./e2e # alone: it is about a second
 	DESKBELL_SOAK=1 go test -count 1 -timeout 60m -v ./gateway/sms/chaos
-	DESKBELL_SOAK=1 go test -race -count 1 -v -run 'TestChaos' ./gateway/im
+	DESKBELL_SOAK=1 go test -race -count 1 -v -run 'TestChaos|TestEjabberd' ./gateway/im
 
 deps: ## what the system must provide; installs it where it may
 	@scripts/deps.sh

@@ -52,6 +52,7 @@ func TestStories(t *testing.T) {
 		{"what an agent can say", agentWords},
 		{"who is there", presence},
 		{"the team's room", teamRoom},
+		{"an agent in a terminal", terminal},
 		{"what managers see", managers},
 		{"the command line", commandLine},
 		{"strangers", strangers},

@@ -6,7 +6,8 @@
 #   scripts/deps.sh test     and what the tests need
 #
 # Fails only without PostgreSQL: without Prosody there is no chat, without Chromium the
-# browser tests are skipped, without Net::SMPP and Kannel those against other people's SMPP.
+# browser tests are skipped, without slixmpp, ejabberd, profanity, Net::SMPP and Kannel those
+# against other people's programs.
 set -eu
 
 postgres_minimum=15
@@ -35,6 +36,8 @@ has_sqlite_for_prosody() {
 	! command -v dpkg >/dev/null || dpkg -s lua-dbi-sqlite3 >/dev/null 2>&1
 }
 
+has_ejabberd() { ls /usr/lib/*/ejabberd-*/ebin/ejabberd.app >/dev/null 2>&1; }
+
 # missing PURPOSE prints the names of the packages that are missing, as apt calls them.
 missing() {
 	if [ "$(postgres_version)" -lt $postgres_minimum ]; then echo postgresql; fi
@@ -43,6 +46,9 @@ missing() {
 	if [ "$1" = test ]; then
 		if ! has_chromium; then echo chromium; fi
 		if ! /usr/bin/python3 -c 'import slixmpp' 2>/dev/null; then echo python3-slixmpp; fi
+		if ! has_ejabberd; then echo ejabberd; fi
+		if ! command -v profanity >/dev/null; then echo profanity-light; fi
+		if ! command -v tmux >/dev/null; then echo tmux; fi
 		if ! perl -MNet::SMPP -e 1 2>/dev/null; then echo libnet-smpp-perl; fi
 		if ! command -v bearerbox >/dev/null && [ ! -x /usr/sbin/bearerbox ]; then echo kannel; fi
 	fi
@@ -65,7 +71,8 @@ install_brew() {
 		postgresql) brew install postgresql@17 ;;
 		prosody) brew install prosody/prosody/prosody ;;
 		chromium) brew install --cask chromium ;;
-		python3-slixmpp | libnet-smpp-perl | kannel) ;; # Debian's; the tests against them are skipped elsewhere
+		tmux) brew install tmux ;;
+		python3-slixmpp | ejabberd | profanity-light | libnet-smpp-perl | kannel) ;; # Debian's; the tests against them are skipped elsewhere
 		esac
 	done
 }
@@ -104,4 +111,5 @@ case " $wanted " in *" prosody "*) echo "without Prosody there is no chat (XMPP)
 case " $wanted " in *" lua-dbi-sqlite3 "*) echo "without Prosody's SQLite module chats get slower the longer they are" ;; esac
 case " $wanted " in *" chromium "*) echo "without Chromium the browser tests are skipped" ;; esac
 case " $wanted " in *" python3-slixmpp "*) echo "without slixmpp the test against it is skipped" ;; esac
+case " $wanted " in *" ejabberd "* | *" profanity-light "* | *" tmux "*) echo "without ejabberd, profanity and tmux the tests with them are skipped" ;; esac
 case " $wanted " in *" libnet-smpp-perl "* | *" kannel "*) echo "without Net::SMPP and Kannel the tests against them are skipped" ;; esac
