@@ -259,19 +259,20 @@ func (d *doctor) xmpp(ctx context.Context, c config.Config, people []roster.Pers
 	if _, err := net.DefaultResolver.LookupHost(ctx, host); err != nil {
 		return "check the name in DESKBELL_XMPP_ADDR", err
 	}
-	contacts, err := im.Check(ctx, im.Config{Addr: c.XMPP.Addr, JID: c.XMPP.JID, Password: c.XMPP.Password.Reveal(), CAFile: c.XMPP.CAFile})
+	found, err := im.Check(ctx, im.Config{Addr: c.XMPP.Addr, JID: c.XMPP.JID, Password: c.XMPP.Password.Reveal(), CAFile: c.XMPP.CAFile, Room: im.Room{JID: c.XMPP.Room}})
 	switch {
 	case err == nil:
 		said := c.XMPP.Addr + " lets us in, and has an archive"
 		var hidden []string
 		for _, p := range people {
-			if p.JID != "" && !slices.Contains(contacts, strings.ToLower(p.JID)) {
+			if p.JID != "" && !slices.Contains(found.Contacts, strings.ToLower(p.JID)) {
 				hidden = append(hidden, p.ID)
 			}
 		}
 		if len(hidden) > 0 {
 			said += "; not in the roster, so their presence is unknown until they add the desk: " + strings.Join(hidden, ", ")
 		}
+		d.room(c.XMPP.Room, found.Room)
 		return said, nil
 	case errors.Is(err, im.ErrNoArchive):
 		return "switch on XEP-0313 (Prosody: mam) for this account", err
@@ -281,6 +282,21 @@ func (d *doctor) xmpp(ctx context.Context, c config.Config, people []roster.Pers
 		return "check DESKBELL_XMPP_JID and DESKBELL_XMPP_PASSWORD", err
 	}
 	return "check DESKBELL_XMPP_ADDR, and that the server runs and offers STARTTLS", err
+}
+
+// room tells whether what people write in the team's room counts.
+func (d *doctor) room(name string, found im.RoomFound) {
+	switch {
+	case name == "":
+	case !found.There:
+		d.ok("team room", "%s is not there: the desk makes it, if the server lets it", name)
+	case !found.Open:
+		d.warn("team room", "%s hides who is in it (semi-anonymous), so claims there do not count: its owner should let anyone see real JIDs (muc#roomconfig_whois)", name)
+	case !found.Archive:
+		d.warn("team room", "%s has no archive (XEP-0313), so claims there do not count: switch it on; in Prosody it is the module muc_mam", name)
+	default:
+		d.ok("team room", "%s shows who is in it, and has an archive", name)
+	}
 }
 
 // people checks whom the desk could not reach, and when nobody would be called.

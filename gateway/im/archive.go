@@ -246,11 +246,15 @@ func (g *Gateway) locate(ctx context.Context, s *session, in *archive) error {
 	if err != nil {
 		return fmt.Errorf("read archive cursor: %w", err)
 	}
-	if id == "" && stamp.IsZero() {
-		last, _, err := s.fetch(ctx, in.of, newest(1))
-		if err != nil && (s.ended() || errors.Is(err, errRefused)) {
-			return fmt.Errorf("find newest archive entry: %w", err)
-		}
+	last, _, err := s.fetch(ctx, in.of, newest(1))
+	if err != nil && (s.ended() || errors.Is(err, errRefused)) {
+		return fmt.Errorf("find newest archive entry: %w", err)
+	}
+	switch {
+	case id != "" && err == nil && !s.follows(ctx, in.of, id, last):
+		g.log.Warn("im: archive cursor is unknown to the server, going back by time")
+		id = ""
+	case id == "" && stamp.IsZero():
 		stamp = g.clock.Now()
 		if len(last) > 0 {
 			id, stamp = last[0].ID, last[0].Forwarded.Delay.Stamp
@@ -261,6 +265,16 @@ func (g *Gateway) locate(ctx context.Context, s *session, in *archive) error {
 	}
 	in.position = position{known: true, id: id, stamp: stamp}
 	return nil
+}
+
+// follows tells whether the archive, whose last entry is known, goes on after an id. Most
+// servers refuse an id that they do not know; ejabberd answers that nothing follows.
+func (s *session) follows(ctx context.Context, of, id string, last []archived) bool {
+	if len(last) > 0 && last[0].ID == id {
+		return true
+	}
+	next, _, err := s.fetch(ctx, of, archiveQuery{Set: pageSet{After: id, Max: 1}})
+	return len(next) > 0 || err != nil // drain deals with errors
 }
 
 func (g *Gateway) advance(ctx context.Context, in *archive, id string, stamp time.Time) error {

@@ -40,9 +40,7 @@ func (d *desk) checkNumbers(n int) {
 	}
 }
 
-func TestNothingIsLostOnABadNetwork(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testNothingIsLostOnABadNetwork(t *testing.T, p *server) {
 	alice := p.login("alice", "phone")
 	w := newWeather(t, p.addr)
 	d := newDesk(t, p, w.addr())
@@ -105,9 +103,7 @@ func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 	d.awaitState("alice", "available/chat/")
 }
 
-func TestSendingOnABadNetwork(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testSendingOnABadNetwork(t *testing.T, p *server) {
 	alice := p.login("alice", "phone")
 	w := newWeather(t, p.addr)
 	d := newDesk(t, p, w.addr())
@@ -203,9 +199,7 @@ func TestWorkLivesAsLongAsItsLogin(t *testing.T) {
 
 // The server cannot be told apart from a conflict when it closes a stream with an
 // error: the library loses the condition.
-func TestStreamErrorWaitsLonger(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testStreamErrorWaitsLonger(t *testing.T, p *server) {
 	d := newDesk(t, p, p.addr)
 	d.run()
 	_, resource, _ := strings.Cut(d.resource(), "/")

@@ -14,17 +14,30 @@ import (
 // which messages may be lost.
 var ErrNoArchive = errors.New("the account has no message archive")
 
-// Check logs in, asks for the archive and for the roster, and leaves. It
-// reads no message and tells nobody anything beyond a short presence. It returns the
-// bare JIDs whose presence the account gets; or ErrNoArchive, or why the login failed.
-func Check(ctx context.Context, c Config) (contacts []string, err error) {
+// Found is what Check found.
+type Found struct {
+	Contacts []string // bare JIDs whose presence the account gets
+	Room     RoomFound
+}
+
+// RoomFound is how the team's room is; nothing when none is named.
+type RoomFound struct {
+	There   bool
+	Open    bool // everybody sees who is in it, so that claims can count
+	Archive bool // and there is one
+}
+
+// Check logs in, asks for the archive, the roster and the room, and leaves. It reads no
+// message, does not enter the room, and tells nobody anything beyond a short presence.
+// The error is ErrNoArchive, or why the login failed.
+func Check(ctx context.Context, c Config) (found Found, err error) {
 	t := defaultTiming()
 	dialing, cancel := context.WithTimeout(ctx, t.login)
 	defer cancel()
 	bypassProxy()
 	s, err := dial(dialing, c, t)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	var goroutines sync.WaitGroup
 	goroutines.Go(s.writer)
@@ -33,6 +46,8 @@ func Check(ctx context.Context, c Config) (contacts []string, err error) {
 			switch v := stanza.(type) {
 			case xmpp.Chat:
 				s.collect(v, bare(c.JID))
+			case xmpp.DiscoResult:
+				s.disclosed(v)
 			case xmpp.IQ:
 				if v.Type == "result" || v.Type == "error" {
 					s.answered(v)
@@ -40,17 +55,32 @@ func Check(ctx context.Context, c Config) (contacts []string, err error) {
 			}
 		})
 	})
-	if _, err = s.request(dialing, "", "get", archiveForm{}); errors.Is(err, errRefused) {
-		err = fmt.Errorf("%w: %w", ErrNoArchive, err)
-	}
-	if err == nil {
-		contacts, err = s.contacts(dialing)
-	}
+	found, err = s.examine(dialing, bare(c.Room.JID))
 	s.goodbye(dialing)
 	s.end(errEnded)
 	goroutines.Wait()
 	s.relay.close()
-	return contacts, err
+	return found, err
+}
+
+func (s *session) examine(ctx context.Context, room string) (found Found, err error) {
+	if _, err := s.request(ctx, "", "get", archiveForm{}); errors.Is(err, errRefused) {
+		return found, fmt.Errorf("%w: %w", ErrNoArchive, err)
+	} else if err != nil {
+		return found, fmt.Errorf("ask for the archive: %w", err)
+	}
+	if found.Contacts, err = s.contacts(ctx); err != nil || room == "" {
+		return found, err
+	}
+	if found.Room.There, found.Room.Open, err = s.showing(ctx, room); err != nil {
+		return found, fmt.Errorf("ask for the room: %w", err)
+	}
+	_, _, err = s.fetch(ctx, room, newest(1))
+	found.Room.Archive = err == nil
+	if errors.Is(err, errRefused) {
+		err = nil
+	}
+	return found, err
 }
 
 func (s *session) contacts(ctx context.Context) (list []string, err error) {

@@ -361,6 +361,8 @@ func (g *Gateway) deliver(s *session, stanza any, asked chan<- any) {
 		case "subscribe":
 			g.ask(asked, v)
 		}
+	case xmpp.DiscoResult:
+		s.disclosed(v)
 	case xmpp.IQ:
 		switch v.Type {
 		case "result", "error":
@@ -380,6 +382,7 @@ func (g *Gateway) hear(s *session, chat xmpp.Chat, asked chan<- any) {
 	case s.collect(chat, bare(g.config.JID)):
 	case chat.Type == "error":
 		if !s.bounce(chat) {
+			g.returned(chat, asked)
 			ring(s.bell)
 		}
 	case chat.Type == "groupchat":
@@ -398,6 +401,17 @@ func (g *Gateway) hear(s *session, chat xmpp.Chat, asked chan<- any) {
 			}
 		}
 	}
+}
+
+// returned deals with a message of ours that came back after its proof. Prosody's
+// archive keeps errors, with their ids. ejabberd's keeps none, but what it sends back
+// repeats the message with its origin-id.
+func (g *Gateway) returned(chat xmpp.Chat, asked chan<- any) {
+	if !addressedTo(chat.OriginID, chat.Remote) {
+		return
+	}
+	g.presence.bounced(bare(chat.Remote))
+	g.ask(asked, gateway.Receipt{Channel: gateway.IM, WireID: chat.OriginID, State: gateway.Failed, At: g.clock.Now(), Reason: reasonOf(chat)})
 }
 
 // isCarbon tells a copy of somebody's message from a message: we ask for none, so it

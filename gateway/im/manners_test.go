@@ -18,9 +18,7 @@ func has(c xmpp.Chat, space, local string) bool {
 
 // A reaction is an answer to the message it stands on: the last one counts, and
 // taking it back says nothing.
-func TestReactions(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testReactions(t *testing.T, p *server) {
 	alice := p.login("alice", "phone")
 	d := newDesk(t, p, p.addr)
 	d.run()
@@ -40,9 +38,7 @@ func TestReactions(t *testing.T) {
 }
 
 // Whoever shows who is typing sees that the desk is, until the answer comes.
-func TestComposing(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testComposing(t *testing.T, p *server) {
 	alice, bob := p.login("alice", "phone"), p.login("bob", "phone")
 	d := newDesk(t, p, p.addr)
 	d.run()
@@ -67,9 +63,7 @@ func TestComposing(t *testing.T) {
 }
 
 // A correction names the message that it takes the place of.
-func TestCorrectionOfOurOwn(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testCorrectionOfOurOwn(t *testing.T, p *server) {
 	alice := p.login("alice", "phone")
 	d := newDesk(t, p, p.addr)
 	d.run()
@@ -82,15 +76,13 @@ func TestCorrectionOfOurOwn(t *testing.T) {
 }
 
 // Whose messages come back counts as offline until a client of theirs is heard of.
-func TestBounceMarksTheAddress(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testBounceMarksTheAddress(t *testing.T, p *server) {
 	alice := p.login("alice", "phone")
 	d := newDesk(t, p, p.addr)
 	d.run()
 	d.awaitState("alice", "available/chat/")
 	sent := d.Send(t.Context(), gateway.Delivery{Key: "k", To: "alice@" + host, Text: "hello"})
-	alice.send("<message type='error' to='%s' id='%s'><error type='cancel'><service-unavailable xmlns='%s'/></error></message>", d.resource(), sent.WireIDs[0], nsConditions)
+	alice.send("%s", p.bounce(d.resource(), sent.WireIDs[0], "service-unavailable"))
 	d.awaitState("alice", "offline//"+returnedReason)
 	alice.send("<presence/>")
 	d.awaitState("alice", "available")
@@ -98,12 +90,10 @@ func TestBounceMarksTheAddress(t *testing.T) {
 
 // A form that is submitted again is the same message; without what is required, or
 // from a stranger, nothing is kept.
-func TestMenu(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testMenu(t *testing.T, p *server) {
 	alice, eve := p.login("alice", "phone"), p.login("eve", "x")
 	d := newDesk(t, p, p.addr)
-	d.config.Menu = testMenu()
+	d.config.Menu = listAndTake()
 	d.run()
 	command := func(c *person, attributes, inner string) string {
 		id := randomHex(4)
@@ -147,9 +137,7 @@ func TestMenu(t *testing.T) {
 }
 
 // The desk has a name and a picture in people's clients, stored once.
-func TestCard(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testCard(t *testing.T, p *server) {
 	alice := p.login("alice", "phone")
 	d := newDesk(t, p, p.addr)
 	d.config.Card = Card{Name: "Helpdesk", About: "Write HELP.", Photo: []byte("\x89PNG")}
@@ -176,9 +164,7 @@ func TestCard(t *testing.T) {
 
 // Who leaves the directory is no longer seen and no longer sees the desk, and who joins
 // it is asked; nobody else is touched.
-func TestRosterFollowsTheDirectory(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testRosterFollowsTheDirectory(t *testing.T, p *server) {
 	bob, carol := p.login("bob", "phone"), p.login("carol", "phone")
 	d := newDesk(t, p, p.addr)
 	d.timing.poll = 100 * time.Millisecond
@@ -193,9 +179,9 @@ func TestRosterFollowsTheDirectory(t *testing.T) {
 		find(bob, &bob.said, word, func(s xmpp.Presence) bool { return bare(s.From) == botJID && s.Type == word })
 	}
 	find(carol, &carol.said, "a request", func(s xmpp.Presence) bool { return bare(s.From) == botJID && s.Type == "subscribe" })
-	contacts, err := Check(t.Context(), d.config)
-	if err != nil || !slices.Equal(contacts, []string{"alice@" + host}) {
-		t.Errorf("%q, %v", contacts, err)
+	found, err := Check(t.Context(), d.config)
+	if err != nil || !slices.Equal(found.Contacts, []string{"alice@" + host}) {
+		t.Errorf("%+v, %v", found, err)
 	}
 	// By a mistake nobody is left: nobody is removed.
 	d.mu.Lock()
@@ -204,21 +190,37 @@ func TestRosterFollowsTheDirectory(t *testing.T) {
 	looks := func() (n int) { d.mu.Lock(); defer d.mu.Unlock(); return d.looks }
 	before := looks()
 	d.await("the directory is looked at", func() bool { return looks() > before+4 })
-	if contacts, err := Check(t.Context(), d.config); err != nil || len(contacts) != 1 {
-		t.Errorf("%q, %v", contacts, err)
+	if found, err := Check(t.Context(), d.config); err != nil || len(found.Contacts) != 1 {
+		t.Errorf("%+v, %v", found, err)
 	}
 }
 
-// What doctor asks: the login, the archive, and who is in the roster.
-func TestCheck(t *testing.T) {
-	t.Parallel()
-	p, bare := startProsody(t), startProsodyWith(t, "time")
-	contacts, err := Check(t.Context(), Config{Addr: p.addr, JID: botJID, Password: password, CAFile: p.ca})
-	slices.Sort(contacts)
-	if err != nil || !slices.Equal(contacts, []string{"alice@" + host, "bob@" + host}) {
-		t.Errorf("%q, %v", contacts, err)
+// What doctor asks: the login, the archive, who is in the roster, and how the room is.
+func testCheck(t *testing.T, p *server) {
+	c := Config{Addr: p.addr, JID: botJID, Password: password, CAFile: p.ca, Room: Room{JID: roomJID}}
+	check := func(want RoomFound) {
+		t.Helper()
+		found, err := Check(t.Context(), c)
+		slices.Sort(found.Contacts)
+		if err != nil || !slices.Equal(found.Contacts, []string{"alice@" + host, "bob@" + host}) || found.Room != want {
+			t.Errorf("%+v, %v", found, err)
+		}
 	}
-	if _, err := Check(t.Context(), Config{Addr: bare.addr, JID: botJID, Password: password, CAFile: bare.ca}); !errors.Is(err, ErrNoArchive) {
-		t.Errorf("without an archive: %v", err)
+	check(RoomFound{})
+	alice := p.login("alice", "phone")
+	alice.join("alice")
+	alice.furnish("moderators")
+	check(RoomFound{There: true, Archive: true})
+	alice.furnish("anyone")
+	check(RoomFound{There: true, Open: true, Archive: true})
+	c.Room.JID = ""
+	check(RoomFound{})
+}
+
+func TestCheckWithoutAnArchive(t *testing.T) {
+	t.Parallel()
+	p := startProsodyWith(t, "time")
+	if _, err := Check(t.Context(), Config{Addr: p.addr, JID: botJID, Password: password, CAFile: p.ca}); !errors.Is(err, ErrNoArchive) {
+		t.Errorf("%v", err)
 	}
 }

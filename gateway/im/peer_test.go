@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net"
-	"os"
 	"os/exec"
 	"slices"
 	"testing"
@@ -18,7 +17,7 @@ import (
 // python is the system's, whose package python3-slixmpp is.
 const python = "/usr/bin/python3"
 
-func testMenu() Menu {
+func listAndTake() Menu {
 	return Menu{Sent: "sent", Commands: []Command{
 		{Node: "list", Name: "List", Line: func(map[string]string) string { return "LIST" }},
 		{Node: "take", Name: "Take", Fields: []Field{{Name: "number", Label: "Number", Required: true}}, Line: func(v map[string]string) string { return "TAKE " + v["number"] }},
@@ -28,17 +27,10 @@ func testMenu() Menu {
 // An agent on slixmpp, a client that shares no code with ours: presence text,
 // discovery, the menu and its form, receipts both ways, typing, a reaction and a
 // correction.
-func TestSlixmpp(t *testing.T) {
-	t.Parallel()
-	if err := exec.Command(python, "-c", "import slixmpp").Run(); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("slixmpp is not installed; apt-get install python3-slixmpp")
-		}
-		t.Skip("slixmpp is not installed; apt-get install python3-slixmpp")
-	}
-	p := startProsody(t)
+func testSlixmpp(t *testing.T, p *server) {
+	needs(t, exec.Command(python, "-c", "import slixmpp").Run() == nil, "slixmpp", "python3-slixmpp")
 	d := newDesk(t, p, p.addr)
-	d.config.Menu = testMenu()
+	d.config.Menu = listAndTake()
 	d.SetStatus("3 waiting")
 	d.run()
 

@@ -28,9 +28,7 @@ import (
 
 // D1: the library hides a message's id. The archive has it: receipts, replies and
 // bounces are matched by it, with no origin-id anywhere.
-func TestD1IdsComeFromTheArchive(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testD1IdsComeFromTheArchive(t *testing.T, p *server) {
 	alice := p.login("alice", "phone")
 	d := newDesk(t, p, p.addr)
 	d.run()
@@ -46,9 +44,7 @@ func TestD1IdsComeFromTheArchive(t *testing.T) {
 // D2: an end of the stream in the middle of a stanza leaves the library's lock held:
 // its next Recv and Close would wait for ever. The session ends all the same, and a
 // new one reads what was lost.
-func TestD2AnEndInTheMiddleOfAStanza(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testD2AnEndInTheMiddleOfAStanza(t *testing.T, p *server) {
 	alice := p.login("alice", "phone")
 	w := newWeather(t, p.addr)
 	d := newDesk(t, p, w.addr())
@@ -67,9 +63,7 @@ func TestD2AnEndInTheMiddleOfAStanza(t *testing.T) {
 
 // D6: the condition of a refused request is lost, so an expired cursor looks like any
 // refusal: the desk goes back by time, once, and says what it does.
-func TestD6ARefusedQueryGoesBackByTime(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testD6ARefusedQueryGoesBackByTime(t *testing.T, p *server) {
 	alice := p.login("alice", "phone")
 	d := newDesk(t, p, p.addr)
 	d.cursor, d.stamp = "unknown to the server", time.Now()
@@ -81,9 +75,7 @@ func TestD6ARefusedQueryGoesBackByTime(t *testing.T) {
 
 // D10: the library writes <show/> and the status of its initial presence unescaped.
 // The login has a show, and a text only afterwards, in a stanza of ours.
-func TestD10InitialPresence(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testD10InitialPresence(t *testing.T, p *server) {
 	alice := p.login("alice", "phone")
 	d := newDesk(t, p, p.addr)
 	d.SetStatus("<3 & waiting>")
@@ -140,9 +132,7 @@ func TestD15APanicIsAFailedLogin(t *testing.T) {
 // D16: there is no stream management in the library, so a written message may be
 // lost. It counts as sent only when the server has answered a later ping, and as
 // unknown when it has not.
-func TestD16SentIsProven(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testD16SentIsProven(t *testing.T, p *server) {
 	w := newWeather(t, p.addr)
 	d := newDesk(t, p, w.addr())
 	d.timing.request = time.Second
@@ -185,9 +175,7 @@ func TestD17D18OnlyOurOwnStanzas(t *testing.T) {
 
 // A lost connection: killed, the server is missed at once; in a black hole by the
 // ping, and not by the library.
-func TestLostTCP(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testLostTCP(t *testing.T, p *server) {
 	w := newWeather(t, p.addr)
 	d := newDesk(t, p, w.addr())
 	d.timing.request, d.timing.ping = 500*time.Millisecond, 200*time.Millisecond

@@ -28,11 +28,9 @@ type Room struct {
 	Said func(line, name string) (text string, ours bool)
 }
 
-const (
-	// nicks are how many names the desk tries in turn. The library hides why a room
-	// refuses one.
-	nicks = 3
-)
+// nicks are how many names the desk tries in turn. The library hides why a room refuses
+// one.
+const nicks = 3
 
 // The desk's seat in the room.
 const (
@@ -183,6 +181,40 @@ func (r *room) look(own *received) {
 	r.named = own.occupant() == bare(r.config.JID)
 }
 
+// nonAnonymous is the feature of a room that shows everybody who is in it.
+const nonAnonymous = "muc_nonanonymous"
+
+// disclosed notes an answer to a disco#info question.
+func (s *session) disclosed(d xmpp.DiscoResult) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.told) < 2 {
+		s.told = append(s.told, d)
+	}
+}
+
+// showing asks whether there is a room, and whether it shows everybody who is in it. The
+// library hides who answered: a forged answer would be a second one, before that to the
+// ping which the room gets after the question, and then none counts.
+func (s *session) showing(ctx context.Context, room string) (there, open bool, err error) {
+	s.mu.Lock()
+	s.told = nil
+	s.mu.Unlock()
+	if err := s.write(ctx, iq{To: room, Type: "get", ID: randomHex(8), Payload: discoQuestion{}}); err != nil {
+		return false, false, err
+	}
+	if _, err := s.request(ctx, room, "get", ping{}); err != nil && !errors.Is(err, errRefused) {
+		return false, false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.told) > 0, len(s.told) == 1 && slices.Contains(s.told[0].Features, nonAnonymous), nil
+}
+
+type discoQuestion struct {
+	XMLName xml.Name `xml:"http://jabber.org/protocol/disco#info query"`
+}
+
 type roomPresence struct {
 	XMLName xml.Name `xml:"presence"`
 	To      string   `xml:"to,attr"`
@@ -220,21 +252,29 @@ func (r *room) join(ctx context.Context, s *session, refusals int) error {
 	return nil
 }
 
-// furnish makes a room of the desk's own one in which claims count: it stays, keeps its
-// lines, and shows who its people are. It may have been made by joining.
+// furniture is what makes a room one in which claims count: it stays, shows who its people
+// are, and keeps its lines. Servers refuse a whole form for a field that they do not know,
+// and call the archive by different names (Prosody's, ejabberd's).
+var furniture = [][]field{
+	{{Var: "muc#roomconfig_persistentroom", Value: "1"}, {Var: "muc#roomconfig_whois", Value: "anyone"}},
+	{{Var: "muc#roomconfig_enablearchiving", Value: "1"}},
+	{{Var: "mam", Value: "1"}},
+}
+
+// furnish sets up a room of the desk's own. It may have been made by joining.
 func (r *room) furnish(ctx context.Context, s *session) error {
 	type owner struct {
 		XMLName xml.Name `xml:"http://jabber.org/protocol/muc#owner query"`
 		Form    form     `xml:"jabber:x:data x"`
 	}
-	if _, err := s.request(ctx, r.jid, "set", owner{Form: form{Type: "submit", Fields: []field{
-		{Var: "FORM_TYPE", Type: "hidden", Value: "http://jabber.org/protocol/muc#roomconfig"},
-		{Var: "muc#roomconfig_persistentroom", Value: "1"},
-		{Var: "muc#roomconfig_whois", Value: "anyone"},
-		{Var: "muc#roomconfig_enablearchiving", Value: "1"},
-		{Var: "mam", Value: "1"},
-	}}}); err != nil && !errors.Is(err, errRefused) {
-		return fmt.Errorf("set up the room: %w", err)
+	for _, piece := range furniture {
+		kind := field{Var: "FORM_TYPE", Type: "hidden", Value: "http://jabber.org/protocol/muc#roomconfig"}
+		_, err := s.request(ctx, r.jid, "set", owner{Form: form{Type: "submit", Fields: append([]field{kind}, piece...)}})
+		if errors.Is(err, errRefused) {
+			r.log.Debug("im: the room refuses a setting", slog.String("setting", piece[0].Var))
+		} else if err != nil {
+			return fmt.Errorf("set up the room: %w", err)
+		}
 	}
 	return nil
 }
@@ -292,10 +332,12 @@ func (r *room) keepLine(ctx context.Context, s *session, line xmpp.Chat) error {
 	return nil
 }
 
-// sort is what an entry of the room's archive is. Lines of people whose real JID cannot
+// sort is what an entry of the room's archive is. That the archive names the desk beside
+// its own lines is not enough: ejabberd's does so in rooms that hide everybody else, where
+// anybody can forge the mark. Lines of people whose real JID cannot
 // be known come from their place in the room, which is nobody's address; of the others
 // those of people in the directory count.
-func (r *room) sort(ctx context.Context, _ *session, e archived) (*gateway.Message, *message, error) {
+func (r *room) sort(ctx context.Context, s *session, e archived) (*gateway.Message, *message, error) {
 	m := &e.Forwarded.Message
 	_, nick, _ := strings.Cut(m.From, "/")
 	if r.ours(m) {
@@ -311,9 +353,16 @@ func (r *room) sort(ctx context.Context, _ *session, e archived) (*gateway.Messa
 	}
 	from := ""
 	if r.names() {
-		if from = m.occupant(); from == "" {
+		_, open, err := s.showing(ctx, r.jid)
+		if err != nil {
+			return nil, nil, fmt.Errorf("ask whom the room shows: %w", err)
+		}
+		if from = m.occupant(); open && from == "" {
 			r.log.Warn("im: a line in the room with forged marks, passed over")
 			return nil, nil, nil
+		}
+		if !open {
+			from = ""
 		}
 	}
 	if from == "" {

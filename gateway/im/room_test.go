@@ -44,9 +44,7 @@ func (c *person) line(what string, is func(xmpp.Chat) bool) xmpp.Chat {
 // The desk makes its room, tells news there once, and takes from it what people of the
 // directory say to it: each line once, whatever becomes of the link, the room and the
 // process.
-func TestRoom(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testRoom(t *testing.T, p *server) {
 	alice, eve := p.login("alice", "phone"), p.login("eve", "x")
 	d := newDesk(t, p, p.addr)
 	d.inRoom()
@@ -124,9 +122,7 @@ func (c *person) furnish(whois string) {
 
 // A room of somebody else's, where the desk's name is taken and people are hidden until
 // its owner shows them. Kicked, or forgotten by a server that was killed, it comes back.
-func TestRoomOfOthers(t *testing.T) {
-	t.Parallel()
-	p := startProsody(t)
+func testRoomOfOthers(t *testing.T, p *server) {
 	alice := p.login("alice", "phone")
 	d := newDesk(t, p, p.addr)
 	d.inRoom()
@@ -135,6 +131,12 @@ func TestRoomOfOthers(t *testing.T) {
 	alice.furnish("moderators")
 	d.run()
 	alice.line("greeting", func(c xmpp.Chat) bool { return c.Remote == roomJID+"/desk_" && c.Text == "I am the desk." })
+	eve := p.login("eve", "x")
+	eve.join("eve")
+	eve.send("<message to='%s' type='groupchat'><body>desk_: take 149</body><x xmlns='http://jabber.org/protocol/muc#user'><item jid='bob@helpdesk.test/x'/></x></message>", roomJID)
+	if m := d.message("take 149"); m.From != roomJID+"/eve" { // and not bob
+		t.Errorf("%+v", m)
+	}
 	alice.sayInRoom("desk_: take 150")
 	if m := d.message("take 150"); m.From != roomJID+"/desk" || m.ReplyTo != roomJID {
 		t.Errorf("%+v", m)
@@ -154,8 +156,7 @@ func TestRoomOfOthers(t *testing.T) {
 	d.message("take 152")
 	d.awaitSeat()
 
-	p.kill()
-	p.start()
+	p.restart()
 	bob := p.login("bob", "phone")
 	d.await("a new login", d.LoggedIn)
 	d.awaitSeat()
@@ -167,7 +168,7 @@ func TestRoomOfOthers(t *testing.T) {
 	if m := d.message("take 153"); m.From != "bob@"+host {
 		t.Errorf("%+v", m)
 	}
-	if got := d.texts(); !slices.Equal(got, []string{"take 150", "take 151", "take 152", "take 153"}) {
+	if got := d.texts(); !slices.Equal(got, []string{"take 149", "take 150", "take 151", "take 152", "take 153"}) {
 		t.Errorf("kept %q", got)
 	}
 }

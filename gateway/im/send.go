@@ -131,21 +131,25 @@ func (s *session) land(to string, f *flight) {
 	s.flights[bare(to)] = left
 }
 
-// bounce tells the oldest flight to that address that it came back, if there is
-// one.
-func (s *session) bounce(chat xmpp.Chat) bool {
-	reason := "returned"
+// reasonOf is why a message came back.
+func reasonOf(chat xmpp.Chat) string {
 	for _, e := range chat.OtherElem {
 		var f failure
 		if e.XMLName.Local == "error" && xml.Unmarshal([]byte("<error>"+e.InnerXML+"</error>"), &f) == nil {
-			reason = f.condition()
+			return f.condition()
 		}
 	}
+	return "returned"
+}
+
+// bounce tells the oldest flight to that address that it came back, if there is
+// one.
+func (s *session) bounce(chat xmpp.Chat) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.flights[bare(chat.Remote)] {
 		select {
-		case f.returned <- reason:
+		case f.returned <- reasonOf(chat):
 			return true
 		default: // has come back already
 		}

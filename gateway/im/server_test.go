@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,70 +32,52 @@ const (
 	password = "correct horse"
 )
 
-// prosody is a private XMPP server of one test. alice and bob know the desk and
-// are known to it; carol is known to nobody yet; eve is a stranger.
-type prosody struct {
+// server is a private XMPP server of one test. alice and bob know the desk and are
+// known to it; carol is known to nobody yet; eve is a stranger.
+type server struct {
 	t       testing.TB
 	dir     string
 	addr    string
 	ca      string
 	roots   *x509.CertPool
+	command func() *exec.Cmd // its program, in the foreground
+	forgets bool             // errors are not in its archive, but repeat what they return
+	fragile bool             // a stanza of many levels kills it, and a kill its database
 	process *exec.Cmd
+	ready   func() bool
 }
 
-func startProsody(t testing.TB) *prosody {
+// newServer has a folder with certificates, a port, and nothing else yet.
+func newServer(t testing.TB) *server {
 	t.Helper()
-	return startProsodyWith(t, "sqlite_tune", "archive_readable") // the first brings the archive
-}
-
-// startProsodyWith starts one with more modules.
-func startProsodyWith(t testing.TB, more ...string) *prosody {
-	t.Helper()
-	if _, err := exec.LookPath("prosody"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("prosody is not installed; apt-get install prosody")
-		}
-		t.Skip("prosody is not installed; apt-get install prosody")
-	}
-	p := &prosody{t: t, dir: t.TempDir(), addr: freePort(t)}
-	p.ca = filepath.Join(p.dir, "ca.pem")
+	p := &server{t: t, dir: t.TempDir(), addr: freePort(t)}
+	p.ca, p.ready = filepath.Join(p.dir, "ca.pem"), p.listens
 	p.certificates()
-	p.accounts()
-	_, port, _ := net.SplitHostPort(p.addr)
-	rooms := "time"
-	if slices.Contains(more, "sqlite_tune") {
-		rooms = "muc_mam"
-	}
-	modules, err := filepath.Abs("../../devstack/prosody_modules")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.file("prosody.cfg.lua", fmt.Sprintf(`
-run_as_root = true
-pidfile = %[1]q .. "/prosody.pid"
-data_path = %[1]q .. "/data"
-certificates = %[1]q
-interfaces = { "127.0.0.1" }
-c2s_ports = { %[2]s }; c2s_direct_tls_ports = {}; s2s_ports = {}; http_ports = {}; https_ports = {}
-modules_disabled = { "s2s" }
-c2s_require_encryption = true
-authentication = "internal_plain"
-storage = pcall(require, "dbd.sqlite3") and { archive = "sql" } or "internal"
-mam_include_total = false
-network_settings = { nagle = false }
-plugin_paths = { %[4]q }
-archive_expires_after = "1w"
-c2s_stanza_size_limit = 262144
-log = { warn = %[1]q .. "/prosody.log" }
-modules_enabled = { "roster", "saslauth", "tls", "disco", "ping", "carbons", "offline", "pep", "vcard_legacy", "%[5]s" }
-VirtualHost "%[3]s"
-	ssl = { key = %[1]q .. "/key.pem", certificate = %[1]q .. "/cert.pem" }
-Component "rooms.%[3]s" "muc"
-	modules_enabled = { %[6]q }
-`, p.dir, port, host, modules, strings.Join(more, `", "`), rooms))
-	p.start()
-	t.Cleanup(p.kill)
 	return p
+}
+
+// users are who has an account, and whom of them each has in the roster.
+var users = map[string][]string{"desk": {"alice", "bob"}, "alice": {"desk"}, "bob": {"desk"}, "carol": nil, "eve": nil}
+
+// bounce is what brings a message back to the desk.
+func (p *server) bounce(to, id, condition string) string {
+	origin := ""
+	if p.forgets {
+		origin = fmt.Sprintf("<origin-id xmlns='urn:xmpp:sid:0' id='%s'/>", id)
+	}
+	return fmt.Sprintf("<message type='error' to='%s' id='%s'>%s<error type='cancel'><%s xmlns='%s'/></error></message>", to, id, origin, condition, nsConditions)
+}
+
+// needs skips a test whose program is not installed, and fails it in CI.
+func needs(t testing.TB, installed bool, program, debian string) {
+	t.Helper()
+	switch {
+	case installed:
+	case os.Getenv("CI") != "":
+		t.Fatalf("%s is not installed; apt-get install %s", program, debian)
+	default:
+		t.Skipf("%s is not installed; apt-get install %s", program, debian)
+	}
 }
 
 func freePort(t testing.TB) string {
@@ -107,33 +90,52 @@ func freePort(t testing.TB) string {
 	return l.Addr().String()
 }
 
-func (p *prosody) start() {
+func (p *server) start() {
 	p.t.Helper()
-	p.process = exec.Command("prosody", "-F", "--config", filepath.Join(p.dir, "prosody.cfg.lua"))
+	p.process = p.command()
 	output := &strings.Builder{}
 	p.process.Stdout, p.process.Stderr = output, output
 	if err := p.process.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	if !eventually(20*time.Second, func() bool {
-		c, err := net.Dial("tcp", p.addr)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	}) {
+	if !eventually(startLimit, p.ready) {
 		p.kill()
-		p.t.Fatalf("prosody does not listen:\n%s", output)
+		p.t.Fatalf("the server is not ready:\n%s", output)
 	}
 }
 
+// listens tells whether the server takes connections.
+func (p *server) listens() bool {
+	c, err := net.Dial("tcp", p.addr)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
+}
+
+// startLimit bounds a start that fails. ejabberd takes 3 s of CPU, of a machine that others use.
+const startLimit = 3 * time.Minute
+
+// restart has the server forget what it knows by heart, and no more: ejabberd's database
+// loses what it has acknowledged when it is killed.
+func (p *server) restart() {
+	p.t.Helper()
+	if p.fragile {
+		p.process.Process.Signal(syscall.SIGTERM)
+		p.process.Wait()
+	} else {
+		p.kill()
+	}
+	p.start()
+}
+
 // kill is kill -9.
-func (p *prosody) kill() {
+func (p *server) kill() {
 	p.process.Process.Kill()
 	p.process.Wait()
 }
 
-func (p *prosody) file(name, text string) {
+func (p *server) file(name, text string) {
 	p.t.Helper()
 	path := filepath.Join(p.dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -144,20 +146,7 @@ func (p *prosody) file(name, text string) {
 	}
 }
 
-func (p *prosody) accounts() {
-	contact := func(user string) string {
-		return fmt.Sprintf("[%q] = { subscription = \"both\", groups = {} };", user+"@"+host)
-	}
-	rosters := map[string]string{
-		"desk": contact("alice") + contact("bob"), "alice": contact("desk"), "bob": contact("desk"), "carol": "", "eve": "",
-	}
-	for user, roster := range rosters {
-		p.file("data/helpdesk%2etest/accounts/"+user+".dat", fmt.Sprintf("return { password = %q };", password))
-		p.file("data/helpdesk%2etest/roster/"+user+".dat", "return { [false] = { version = 1 };"+roster+"};")
-	}
-}
-
-func (p *prosody) certificates() {
+func (p *server) certificates() {
 	p.t.Helper()
 	must := func(err error) {
 		if err != nil {
@@ -212,7 +201,7 @@ type person struct {
 	said  []xmpp.Presence
 }
 
-func (p *prosody) login(user, resource string) *person {
+func (p *server) login(user, resource string) *person {
 	p.t.Helper()
 	c, err := p.tryLogin(user, resource)
 	if err != nil {
@@ -221,7 +210,7 @@ func (p *prosody) login(user, resource string) *person {
 	return c
 }
 
-func (p *prosody) tryLogin(user, resource string) (*person, error) {
+func (p *server) tryLogin(user, resource string) (*person, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second) // bounds a failing test
 	defer cancel()
 	link, err := openRelay(ctx, p.addr)
@@ -231,7 +220,7 @@ func (p *prosody) tryLogin(user, resource string) (*person, error) {
 	defer context.AfterFunc(ctx, link.cut)()
 	client, err := xmpp.Options{
 		Host: link.address(), User: user + "@" + host, Password: password, Resource: resource,
-		NoTLS: true, StartTLS: true, Status: "chat", TLSConfig: &tls.Config{ServerName: host, RootCAs: p.roots},
+		NoTLS: true, StartTLS: true, Status: "chat", TLSConfig: &tls.Config{ServerName: host, RootCAs: p.roots, MaxVersion: tls.VersionTLS12}, // as dial says
 	}.NewClient()
 	if err != nil {
 		link.close()

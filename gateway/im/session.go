@@ -55,6 +55,7 @@ type session struct {
 	typists map[string]bool           // clients that show who is typing, by full JID
 	archive int                       // whether there is one
 	heard   []xmpp.Chat               // live messages that no archive has, or perhaps none
+	told    []xmpp.DiscoResult        // what somebody said that it can, since that was asked
 	proof   chan struct{}             // closed when the server has answered a later ping
 }
 
@@ -63,8 +64,19 @@ type write struct {
 	result chan error
 }
 
-// dial logs in. It returns when ctx ends, whatever the library hangs in.
+// dial logs in. It returns when ctx ends, whatever the library hangs in. A server whose
+// channel binding knows TLS 1.2 only, such as ejabberd 23.01, is called again with that:
+// so the binding, which proves that nobody sits between, is not given up.
 func dial(ctx context.Context, c Config, t timing) (*session, error) {
+	s, err := dialTLS(ctx, c, t, tls.VersionTLS13)
+	if err != nil && strings.Contains(strings.ToLower(err.Error()), "channel binding") {
+		return dialTLS(ctx, c, t, tls.VersionTLS12)
+	}
+	return s, err
+}
+
+// dialTLS logs in with at most this version of TLS.
+func dialTLS(ctx context.Context, c Config, t timing, version uint16) (*session, error) {
 	roots, err := trusted(c.CAFile)
 	if err != nil {
 		return nil, err
@@ -85,7 +97,7 @@ func dial(ctx context.Context, c Config, t timing) (*session, error) {
 		NoPLAIN:       true,
 		Status:        "chat", // an empty <show/> is invalid and some servers drop the connection
 		StatusMessage: "",
-		TLSConfig:     &tls.Config{ServerName: domain(c.JID), RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSConfig:     &tls.Config{ServerName: domain(c.JID), RootCAs: roots, MinVersion: tls.VersionTLS12, MaxVersion: version},
 	})
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
