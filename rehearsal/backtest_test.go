@@ -1,6 +1,7 @@
 package rehearsal_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,11 +19,18 @@ import (
 
 // life is a ticket that lives by a policy: what people do is given, the rest happens.
 type life struct {
-	*testing.T
+	tb
 	tickets *activities.Tickets
 	ticket  ticket.Ticket
 	now     time.Time
 	events  []ticket.Event
+}
+
+// tb is a test, or one try of a property.
+type tb interface {
+	Helper()
+	Fatal(args ...any)
+	Context() context.Context
 }
 
 func (l *life) note(t ticket.Ticket, events []ticket.Event) {
@@ -74,7 +82,7 @@ func by(id string, v ticket.Verb) ticket.Command {
 // live has a ticket of the group it live by a policy.
 func live(t *testing.T, d *directory, p policy.Policy, priority ticket.Priority, deeds deeds) []ticket.Event {
 	t.Helper()
-	l := &life{T: t, tickets: &activities.Tickets{Directory: d, Policy: p}, now: sunday}
+	l := &life{tb: t, tickets: &activities.Tickets{Directory: d, Policy: p}, now: sunday}
 	after, events := ticket.Open(ticket.Opening{Number: 142, Priority: priority, Group: "it", CreatedAt: sunday, Plan: p.Group("it").For(priority), Requester: ticket.Party{ID: "ann", Via: "sms"}}, sunday)
 	l.note(after, events)
 	for i, deed := range deeds {
