@@ -266,6 +266,27 @@ func TestUnreachableDeclines(t *testing.T) {
 	}
 }
 
+// An offer that a network refuses is nobody's answer either: somebody else is asked.
+func TestAnOfferThatFailsIsReplaced(t *testing.T) {
+	w := open(t, "")
+	n := w.submit("Printer jams", "bob", "eve")
+	list, err := w.store.Take(t.Context(), gateway.SMS, 10)
+	must(t, err)
+	for _, d := range list {
+		outcome := gateway.Outcome{State: gateway.Sent, WireIDs: []string{fmt.Sprint(d.ID)}}
+		if d.To == phones["bob"] {
+			outcome = gateway.Outcome{State: gateway.Failed, Reason: "ESME_RINVDSTADR"}
+		}
+		must(t, w.store.Settle(t.Context(), d.ID, outcome))
+	}
+	w.until("the ticket knows", func() bool { return w.engine.count(ticket.LostOffer) > 0 })
+	for _, o := range w.ticket(n).Offers {
+		if want := o.To.ID == "bob"; o.Declined != want {
+			t.Errorf("%s is passed over: %t", o.To.ID, o.Declined)
+		}
+	}
+}
+
 func TestManyTickets(t *testing.T) {
 	w := open(t, "")
 	first, second, third := w.submit("One"), w.submit("Two"), w.submit("Three")

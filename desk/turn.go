@@ -479,7 +479,10 @@ func (d *Desk) common(values map[string]string) map[string]string {
 	return out
 }
 
-// reportFailures tells tickets of pages that did not arrive.
+// losses are the commands by which a ticket hears that a text did not arrive.
+var losses = map[string]ticket.Verb{"page": ticket.LostPage, "page_help": ticket.LostPage, "mgr_nobody": ticket.LostPage, "offer": ticket.LostOffer, "reminder": ticket.LostOffer}
+
+// reportFailures tells tickets of calls and offers that did not arrive.
 func (d *Desk) reportFailures(ctx context.Context) {
 	failed, err := d.Store.FailedAlerts(ctx, 100)
 	if err != nil {
@@ -489,10 +492,10 @@ func (d *Desk) reportFailures(ctx context.Context) {
 		return
 	}
 	for _, f := range failed {
-		if slices.Contains([]string{"page", "mgr_nobody"}, f.Reason) {
-			c := ticket.Command{ID: "lost/" + f.Key, Verb: ticket.LostPage, Actor: ticket.System, To: ticket.Party{ID: f.Person, Via: string(f.Channel)}, Text: f.Why}
+		if verb, asks := losses[f.Reason]; asks {
+			c := ticket.Command{ID: "lost/" + f.Key, Verb: verb, Actor: ticket.System, To: ticket.Party{ID: f.Person, Via: string(f.Channel)}, Text: f.Why}
 			if err := d.signal(ctx, c, f.Ticket); err != nil {
-				d.Log.WarnContext(ctx, "cannot tell a ticket that a page failed", slog.Int("ticket", f.Ticket), slog.Any("error", err))
+				d.Log.WarnContext(ctx, "cannot tell a ticket that a text did not arrive", slog.Int("ticket", f.Ticket), slog.Any("error", err))
 				continue
 			}
 		}

@@ -37,7 +37,7 @@ const Assumptions = `What is assumed:
 - Who was there, away, off duty or on tickets is as each ticket noted it when it looked for people. Where it
   noted nothing, and for on-call people and managers, people count as reachable and not in chat. The rota,
   its overrides and everybody's numbers are today's.
-- A call that did not arrive would not have arrived either. What managers did by hand they did at the same time.
+- A call or an offer that did not arrive would not have arrived either. What managers did by hand they did at the same time.
 - Once taken, a ticket takes as long as it did, pauses included. Only the first search is replayed.
 `
 
@@ -86,14 +86,14 @@ type deed struct {
 	command ticket.Command
 	at      time.Time
 	// asked says that they were asked or called before: for the first time by after, or,
-	// of a call that did not arrive, by that call.
+	// of a text that did not arrive, by that text.
 	asked bool
 	after time.Duration
 }
 
 // verbs are the commands behind what people did. That a running ticket took over
 // another policy is none: in a replay it has the one policy from the start.
-var verbs = map[ticket.Kind]ticket.Verb{ticket.Taken: ticket.Take, ticket.Declined: ticket.Decline, ticket.PageFailed: ticket.LostPage,
+var verbs = map[ticket.Kind]ticket.Verb{ticket.Taken: ticket.Take, ticket.Declined: ticket.Decline, ticket.PageFailed: ticket.LostPage, ticket.OfferFailed: ticket.LostOffer,
 	ticket.AssignedTo: ticket.Assign, ticket.Raised: ticket.Up, ticket.Hushed: ticket.Hush, ticket.Reprioritised: ticket.Reprioritise}
 
 func backtest(ctx context.Context, people *frozen, p policy.Policy, events []ticket.Event) (Compared, error) {
@@ -187,13 +187,10 @@ func look(events []ticket.Event, p policy.Policy) (w past) {
 // done is an event as the command that it came from.
 func done(e ticket.Event, verb ticket.Verb, p policy.Policy, asked []Line) deed {
 	d := deed{at: e.At, command: ticket.Command{ID: fmt.Sprint("past/", e.Seq), Verb: verb, Actor: e.Actor, Works: true, Manages: true, Channel: e.Channel, Text: e.Text}}
-	who := e.Actor.ID
-	if len(e.To) > 0 && (verb == ticket.LostPage || verb == ticket.Assign) {
+	if len(e.To) > 0 && (d.lost() || verb == ticket.Assign) {
 		d.command.To = e.To[0]
 	}
 	switch verb {
-	case ticket.LostPage:
-		who = d.command.To.ID
 	case ticket.Reprioritise:
 		plan := p.For(e.Priority)
 		d.command.Priority, d.command.Plan = e.Priority, &plan
@@ -202,12 +199,26 @@ func done(e ticket.Event, verb ticket.Verb, p policy.Policy, asked []Line) deed 
 		return d
 	}
 	for _, l := range asked {
-		lost := verb == ticket.LostPage
-		if l.To.ID == who && (!lost || l.To.Via == d.command.To.Via) && (lost || !d.asked) {
+		if d.about(l) && (d.lost() || !d.asked) {
 			d.asked, d.after = true, e.At.Sub(l.At)
 		}
 	}
 	return d
+}
+
+// lost tells whether it is a text that did not arrive.
+func (d deed) lost() bool {
+	return d.command.Verb == ticket.LostPage || d.command.Verb == ticket.LostOffer
+}
+
+// about tells whether it may follow from a line: the text that did not arrive, or one
+// to whoever did it.
+func (d deed) about(l Line) bool {
+	if !d.lost() {
+		return l.To.ID == d.command.Actor.ID
+	}
+	offer := l.Message == "offer" || l.Message == "reminder"
+	return l.To.ID == d.command.To.ID && l.To.Via == d.command.To.Via && offer == (d.command.Verb == ticket.LostOffer)
 }
 
 // live lets the ticket wait until somebody has it, with what people did, each thing as
@@ -226,10 +237,7 @@ func (r *run) live(ctx context.Context, deeds []deed, until time.Time) error {
 			return err
 		}
 		for _, l := range r.lines[heard:] {
-			i := slices.IndexFunc(asked, func(d deed) bool {
-				lost := d.command.Verb == ticket.LostPage
-				return lost && d.command.To.ID == l.To.ID && d.command.To.Via == l.To.Via && l.Message != "offer" || !lost && d.command.Actor.ID == l.To.ID
-			})
+			i := slices.IndexFunc(asked, func(d deed) bool { return d.about(l) })
 			if i >= 0 {
 				d := asked[i]
 				asked = slices.Delete(asked, i, i+1)

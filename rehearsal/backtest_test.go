@@ -110,6 +110,8 @@ func TestBacktest(t *testing.T) {
 	everybody := []roster.Member{bob, eve, dana, sam, meg}
 	lost := by("", ticket.LostPage)
 	lost.Actor, lost.To = ticket.System, ticket.Party{ID: "dana", Via: "sms"}
+	unreached := lost
+	unreached.Verb, unreached.To = ticket.LostOffer, ticket.Party{ID: "bob", Via: "sms"}
 	for name, tt := range map[string]struct {
 		deeds   deeds
 		was     string // of the default policy
@@ -125,6 +127,8 @@ func TestBacktest(t *testing.T) {
 			"6 messages, 3 calls, taken after 26m0s, late", "5 messages, 2 calls, taken after 9m0s, late"},
 		"a call that did not arrive": {deeds{{15.5, lost}, {17, by("sam", ticket.Take)}},
 			"6 messages, 2 calls, taken after 17m0s, late", "6 messages, 2 calls, taken after 6m0s, late"},
+		"an offer that did not arrive": {deeds{{0.5, unreached}, {16, by("dana", ticket.Take)}},
+			"4 messages, 1 calls, taken after 16m0s, late", "4 messages, 1 calls, taken after 5m0s"},
 		"withdrawn": {deeds{{30, func() ticket.Command { c := by("ann", ticket.Withdraw); c.Works, c.Confirmed = false, true; return c }()}},
 			"8 messages, 4 calls, not taken, late", "12 messages, 8 calls, not taken, late"},
 	} {

@@ -13,7 +13,7 @@ type AlarmKind string
 const (
 	PlanAlarm    AlarmKind = "plan"    // look up the targets and the first step
 	WaveAlarm    AlarmKind = "wave"    // ask the next people
-	ReplaceAlarm AlarmKind = "replace" // somebody declined: ask one more
+	ReplaceAlarm AlarmKind = "replace" // somebody declined, or cannot be reached: ask one more
 	StepAlarm    AlarmKind = "step"    // call the next in the chain
 	RepeatAlarm  AlarmKind = "repeat"  // call the last one again
 

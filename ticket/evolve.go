@@ -21,7 +21,9 @@ func Evolve(t Ticket, e Event) Ticket {
 	case Offered:
 		t.offer(e)
 	case Declined:
-		t.decline(e)
+		t.decline(e.Actor, e.At)
+	case OfferFailed:
+		t.decline(e.To[0], e.At)
 	case Taken, Passed, TakenOver:
 		t.hold(e.Actor, e.At)
 		t.promise(e)
@@ -232,14 +234,15 @@ func (t *Ticket) offer(e Event) {
 	}
 }
 
-func (t *Ticket) decline(e Event) {
+// decline has somebody else asked in place of p.
+func (t *Ticket) decline(p Party, at time.Time) {
 	t.Offers = slices.Clone(t.Offers)
 	for i := range t.Offers {
-		if t.Offers[i].To.ID == e.Actor.ID {
-			t.Offers[i].Declined, t.Offers[i].Until = true, e.At
+		if t.Offers[i].To.ID == p.ID {
+			t.Offers[i].Declined, t.Offers[i].Until = true, at
 		}
 	}
-	t.set(ReplaceAlarm, e.At)
+	t.set(ReplaceAlarm, at)
 }
 
 func (t *Ticket) page(e Event) {

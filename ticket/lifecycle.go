@@ -59,7 +59,7 @@ var alarmTable = []struct {
 }{
 	{PlanAlarm, "a ticket opens, comes back to the queue or changes its priority", "the targets and the first step are looked up (planned)"},
 	{WaveAlarm, "New: at once, then at the end of each wave; longer and longer, up to an hour, while nobody is left to ask", "the next people are asked (offered)"},
-	{ReplaceAlarm, "somebody declined", "one more person is asked at once (offered)"},
+	{ReplaceAlarm, "somebody declined, or their offer did not arrive", "one more person is asked at once (offered)"},
 	{StepAlarm, "New: the time of the next step; at once when a page failed or somebody escalates by hand", "the next in the chain is called (escalated); a step that finds nobody passes on at once; after the last one the chain starts again"},
 	{RepeatAlarm, "New: after a page", "the last person called is called again (paged again)"},
 	{PassAlarm, "a hand-over is offered, for 10 minutes", "it stays with its holder (pass refused)"},

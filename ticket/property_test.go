@@ -17,7 +17,7 @@ var cast = []Party{ann, bob, eve, dan, dana, sam, meg}
 
 // verbs is every verb a command can have, and one that none has.
 func verbs() []Verb {
-	v := []Verb{TakeBack, LostPage, tick, "dance"}
+	v := []Verb{TakeBack, LostPage, LostOffer, tick, "dance"}
 	for _, r := range rules {
 		v = append(v, r.Verb)
 	}

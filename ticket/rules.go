@@ -48,7 +48,8 @@ const Changed Message = "changed"
 const (
 	tick      Verb = "tick"
 	foundVerb Verb = "found"
-	LostPage  Verb = "lost-page" // a page to Command.To did not arrive
+	LostPage  Verb = "lost-page"  // a page to Command.To did not arrive
+	LostOffer Verb = "lost-offer" // an offer to Command.To did not arrive
 )
 
 // Tick is the passing of time: whatever is due by now happens.
@@ -268,6 +269,8 @@ func decide(t Ticket, c Command, now time.Time) ([]Event, error) {
 		return found(t, c, now), nil
 	case LostPage:
 		return pageFailed(t, c, now), nil
+	case LostOffer:
+		return offerFailed(t, c, now), nil
 	case TakeBack:
 		return undo(t, c, now)
 	}
@@ -453,6 +456,17 @@ func pageFailed(t Ticket, c Command, now time.Time) []Event {
 		return nil
 	}
 	return []Event{{At: now, Kind: PageFailed, Actor: System, To: []Party{c.To}, Text: c.Text}}
+}
+
+// offerFailed is for an offer that somebody waits for an answer to; one whose wave is
+// over has had its successors.
+func offerFailed(t Ticket, c Command, now time.Time) []Event {
+	if t.Status != New || !slices.ContainsFunc(t.Offers, func(o Offer) bool {
+		return o.To.ID == c.To.ID && o.To.Via == c.To.Via && !o.Declined && o.Until.After(now)
+	}) {
+		return nil
+	}
+	return []Event{{At: now, Kind: OfferFailed, Actor: System, To: []Party{c.To}, Text: c.Text}}
 }
 
 // undo takes back the actor's last command. What cannot be taken back, or was

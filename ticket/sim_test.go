@@ -33,7 +33,9 @@ func (w *world) answer(l Lookup) Findings {
 	}
 	switch l.Page {
 	case "oncall", "next":
-		if i := slices.IndexFunc(w.chain, func(p Party) bool { return p.ID != l.Holder && (l.Page == "oncall" || !slices.Contains(l.Called, p.ID)) }); i >= 0 {
+		if i := slices.IndexFunc(w.chain, func(p Party) bool {
+			return p.ID != l.Holder && (l.Page == "oncall" || !slices.Contains(l.Called, p.ID))
+		}); i >= 0 {
 			f.Page = w.chain[i : i+1]
 		}
 	case "again":

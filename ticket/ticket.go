@@ -100,7 +100,7 @@ type Offer struct {
 	At       time.Time `json:"at"`
 	Until    time.Time `json:"until"`
 	Round    int       `json:"round"`
-	Declined bool      `json:"declined,omitempty"`
+	Declined bool      `json:"declined,omitempty"` // or it did not arrive
 }
 
 // Page is one call to somebody in the chain.
@@ -252,6 +252,7 @@ const (
 	Escalated     Kind = "escalated"
 	PagedAgain    Kind = "paged again"
 	PageFailed    Kind = "page failed"
+	OfferFailed   Kind = "offer failed"
 	Raised        Kind = "raised"
 	PassOffered   Kind = "pass offered"
 	PassRefused   Kind = "pass refused"

@@ -161,6 +161,25 @@ func TestWaves(t *testing.T) {
 	}
 }
 
+// Somebody else is asked at once in place of who cannot be reached; an offer whose wave
+// is over, and one of a ticket that somebody has, is not missed.
+func TestAnOfferThatDoesNotArrive(t *testing.T) {
+	t.Parallel()
+	fred, gus := Party{"fred", "Fred", "sms"}, Party{"gus", "Gus", "im"}
+	lost := func(p Party) Command {
+		return Command{ID: "lost " + p.ID, Verb: LostOffer, Actor: System, To: p, Text: "absent"}
+	}
+	w := desk()
+	w.duty = []Party{bob, eve, dan, fred, gus}
+	s := simulate(t, w, opening()).say(10*time.Second, lost(dan)).say(11*time.Second, lost(dan)).say(6*time.Minute, lost(fred))
+	same(t, []string{"0s im bob offer", "0s im eve offer", "0s sms dan offer", "10s sms fred offer", "5m0s im gus offer"}, s.lines("offer"))
+	s.until(at(11 * time.Minute))
+	same(t, []string{"10m0s im bob reminder", "10m0s im eve reminder", "10m0s sms fred reminder"}, s.lines("reminder"))
+	if version := s.say(12*time.Minute, by(bob, Take)).Version; s.say(13*time.Minute, lost(gus)).Version != version {
+		t.Error("an offer of a ticket that somebody has is missed")
+	}
+}
+
 func TestOfferLivesAsLongAsItsWave(t *testing.T) {
 	t.Parallel()
 	w := desk()

@@ -35,6 +35,7 @@ var deeds = map[ticket.Kind]string{
 	ticket.Escalated:     "the next person was called",
 	ticket.PagedAgain:    "called again",
 	ticket.PageFailed:    "a call did not arrive",
+	ticket.OfferFailed:   "an offer did not arrive",
 	ticket.Raised:        "%s asked for help",
 	ticket.PassOffered:   "%s offered it to a colleague",
 	ticket.Passed:        "%s took it over",
