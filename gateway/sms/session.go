@@ -303,7 +303,7 @@ type network struct{ s *Session }
 func (n network) Read(b []byte) (int, error) {
 	if n.s.resolved {
 		n.s.resolved = false
-		runtime.Gosched()
+		n.s.listen()
 	}
 	n.s.setReading(false)
 	n.s.push()
@@ -311,6 +311,21 @@ func (n network) Read(b []byte) (int, error) {
 	n.s.lastIn.Store(time.Now().UnixNano())
 	n.s.setReading(true)
 	return read, err
+}
+
+// listen lets others run for as long as they have something to say; they are as many
+// as the window.
+func (s *Session) listen() {
+	for heard := -1; ; {
+		s.mu.Lock()
+		queued := len(s.queue)
+		s.mu.Unlock()
+		if queued <= heard {
+			return
+		}
+		heard = queued
+		runtime.Gosched()
+	}
 }
 
 func (s *Session) setReading(reading bool) {
