@@ -46,7 +46,9 @@ const ours, theirs = "+4930555100", "+4915550001"
 
 // slice is how long codec and session take turns at a stretch: short, so that what the
 // machine does besides hits both of a pair, and long beside the filling of a window.
-const slice = 10 * time.Millisecond
+func slice(window int) time.Duration {
+	return max(10*time.Millisecond, time.Duration(window)*time.Millisecond)
+}
 
 // procs are one, where a rate is nothing but the work behind it, and all there are,
 // where it is also who waits for whom on which of them.
@@ -131,14 +133,14 @@ func compare(ctx context.Context, id pdu.ID, window, procs int, each time.Durati
 	}
 	defer session.close()
 	var ratios []float64
-	for i := range max(1, int(each/slice)) {
+	for i := range max(1, int(each/slice(window))) {
 		turns := []*side{codec, session}
 		if i%2 == 1 { // who comes second pays for the other's garbage
 			slices.Reverse(turns)
 		}
 		rates := map[*side]float64{}
 		for _, s := range turns {
-			if rates[s], err = s.turn(ctx, slice); err != nil {
+			if rates[s], err = s.turn(ctx, slice(window)); err != nil {
 				return nil, fmt.Errorf("%s: %w", s.name, err)
 			}
 		}
@@ -312,34 +314,54 @@ func submitSide(ctx context.Context, window int) (*side, error) {
 	var answering sync.WaitGroup
 	answering.Go(func() { respond(b) })
 	s, end := session(ctx, a, sms.SessionConfig{Handle: func(*sms.Session, sms.PDU) {}, Window: window})
-	run := func(ctx context.Context) ([]time.Duration, error) {
-		took := make([][]time.Duration, window)
-		errs := make([]error, window)
-		var calls sync.WaitGroup
-		for i := range window {
-			calls.Go(func() {
-				for len(took[i]) == 0 || ctx.Err() == nil {
-					p, err := message(pdu.SubmitSMID)
-					began := time.Now()
-					if err == nil {
-						_, err = s.Call(context.WithoutCancel(ctx), p)
-					}
-					if err != nil {
-						errs[i] = err
-						return
-					}
-					took[i] = append(took[i], time.Since(began))
-				}
-			})
+	// The callers live as long as the side: what a new goroutine costs is not the session's.
+	type result struct {
+		took []time.Duration
+		err  error
+	}
+	turns, results := make(chan context.Context), make(chan result, window)
+	var callers sync.WaitGroup
+	for range window {
+		callers.Go(func() {
+			for ctx := range turns {
+				took, err := callUntil(ctx, s)
+				results <- result{took, err}
+			}
+		})
+	}
+	run := func(ctx context.Context) (took []time.Duration, err error) {
+		for range window {
+			turns <- ctx
 		}
-		calls.Wait()
-		return slices.Concat(took...), errors.Join(errs...)
+		for range window {
+			r := <-results
+			took, err = append(took, r.took...), errors.Join(err, r.err)
+		}
+		return took, err
 	}
 	return &side{name: "submit, session", run: run, close: func() {
+		close(turns)
+		callers.Wait()
 		end()
 		_ = b.Close()
 		answering.Wait()
 	}}, nil
+}
+
+// callUntil submits one after the other until ctx ends, at least once.
+func callUntil(ctx context.Context, s *sms.Session) (took []time.Duration, err error) {
+	for len(took) == 0 || ctx.Err() == nil {
+		p, err := message(pdu.SubmitSMID)
+		if err != nil {
+			return nil, err
+		}
+		began := time.Now()
+		if _, err := s.Call(context.WithoutCancel(ctx), p); err != nil {
+			return nil, err
+		}
+		took = append(took, time.Since(began))
+	}
+	return took, nil
 }
 
 func deliverSide(ctx context.Context, window int) (*side, error) {
