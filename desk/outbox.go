@@ -63,6 +63,26 @@ func (d *Desk) Post(ctx context.Context, posts []activities.Post) error {
 	return err
 }
 
+// tellOtherManagers tells the managers but some, each by the channel that reaches them,
+// in the words for that person. A text with the same key is written once.
+func (d *Desk) tellOtherManagers(ctx context.Context, key string, except []string, word func(roster.Person) (message string, values map[string]string)) error {
+	members, err := d.Store.Members(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		via, reached := roster.Reach(m)
+		if !m.Is(roster.Manager) || !reached || slices.Contains(except, m.ID) {
+			continue
+		}
+		message, values := word(m.Person)
+		if err := d.tell(ctx, m.Person, gateway.Channel(via), message, values, key+"/"+m.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // urgent are the messages that wait behind nothing.
 var urgent = []string{"page", "page_help", "mgr_nobody", "page_off"}
 

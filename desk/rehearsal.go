@@ -10,7 +10,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
-	"deskbell/gateway"
 	"deskbell/notice"
 	"deskbell/rehearsal"
 	"deskbell/roster"
@@ -45,24 +44,12 @@ func (d *Desk) RehearseDay(ctx context.Context, from time.Time) (holes int, err 
 	if err != nil || len(missing) == 0 {
 		return 0, err
 	}
-	members, err := d.Store.Members(ctx)
-	if err != nil {
-		return 0, err
-	}
 	first := missing[0]
-	for _, m := range members {
-		via, reached := roster.Reach(m)
-		if !m.Is(roster.Manager) || !reached {
-			continue
-		}
-		values := map[string]string{
+	return len(missing), d.tellOtherManagers(ctx, fmt.Sprintf("mgr_holes/%d", from.Unix()), nil, func(m roster.Person) (string, map[string]string) {
+		return "mgr_holes", map[string]string{
 			"count": fmt.Sprint(len(missing)), "time": notice.Clock(first.At, from, d.Zone, m.Language), "word": string(first.Priority), "text": first.Hole,
 		}
-		if err := d.tell(ctx, m.Person, gateway.Channel(via), "mgr_holes", values, fmt.Sprintf("mgr_holes/%d/%s", from.Unix(), m.ID)); err != nil {
-			return 0, err
-		}
-	}
-	return len(missing), nil
+	})
 }
 
 // scheduleRetry is the pause before the engine is asked again for the schedule.

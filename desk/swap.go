@@ -317,22 +317,11 @@ func (d *Desk) tellSwap(ctx context.Context, w roster.Swap, to string, about ros
 
 // tellManagersOf lets them know who is called when.
 func (d *Desk) tellManagersOf(ctx context.Context, w roster.Swap, asker, other roster.Person) error {
-	members, err := d.Store.Members(ctx)
-	if err != nil {
-		return err
-	}
-	for _, m := range members {
-		via, reached := roster.Reach(m)
-		if !m.Is(roster.Manager) || !reached || m.ID == asker.ID || m.ID == other.ID {
-			continue
-		}
-		message, values := d.swapText(w, other, m.Person, "mgr_swap")
+	return d.tellOtherManagers(ctx, fmt.Sprintf("swap/%d/mgr", w.ID), []string{asker.ID, other.ID}, func(m roster.Person) (string, map[string]string) {
+		message, values := d.swapText(w, other, m, "mgr_swap")
 		values["who2"] = asker.Name
-		if err := d.tell(ctx, m.Person, gateway.Channel(via), message, values, fmt.Sprintf("swap/%d/mgr/%s", w.ID, m.ID)); err != nil {
-			return err
-		}
-	}
-	return nil
+		return message, values
+	})
 }
 
 func names(members []roster.Member) string {

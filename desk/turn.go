@@ -347,18 +347,11 @@ func (t *turn) stop(ctx context.Context) error {
 	if !t.person.Works() {
 		return t.say(ctx, "stop_ok", nil, nil)
 	}
-	members, err := t.desk.Store.Members(ctx)
+	err := t.desk.tellOtherManagers(ctx, "stop/"+t.row.Key, []string{t.person.ID}, func(roster.Person) (string, map[string]string) {
+		return "mgr_stop", map[string]string{"who": t.person.Name}
+	})
 	if err != nil {
 		return err
-	}
-	for _, m := range members {
-		via, ok := roster.Reach(m)
-		if !m.Is(roster.Manager) || !ok || m.ID == t.person.ID {
-			continue
-		}
-		if err := t.desk.tell(ctx, m.Person, gateway.Channel(via), "mgr_stop", map[string]string{"who": t.person.Name}, "stop/"+t.row.Key+"/"+m.ID); err != nil {
-			return err
-		}
 	}
 	return t.say(ctx, "stop_ok", nil, nil)
 }
