@@ -161,6 +161,7 @@ func routes(cfg Config, d Desk, door *signin.Door) (*gin.Engine, *huma.OpenAPI) 
 	s.tokenRoutes()
 	s.webhookRoutes()
 	s.operationRoutes(engine, cfg.Metrics)
+	exact(s.api.OpenAPI())
 	return engine, s.api.OpenAPI()
 }
 
@@ -171,6 +172,7 @@ func describe(version string, problems huma.Transformer) huma.Config {
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
+			Servers: []*huma.Server{{URL: "/"}},
 			Info: &huma.Info{
 				Title:       "Deskbell",
 				Version:     version,
@@ -186,6 +188,49 @@ func describe(version string, problems huma.Transformer) huma.Config {
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{problems},
+	}
+}
+
+// exact says in the document what Go's types do not: that a list is never null, and
+// which types a problem has. Requests are checked by it too.
+func exact(doc *huma.OpenAPI) {
+	schemas := doc.Components.Schemas.Map()
+	for _, schema := range schemas {
+		neverNull(schema)
+	}
+	kind := schemas["Problem"].Properties["type"]
+	kind.Enum = problemTypes()
+	kind.PrecomputeMessages()
+	for _, item := range doc.Paths {
+		for _, o := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
+			if o == nil {
+				continue
+			}
+			for _, p := range o.Parameters {
+				neverNull(p.Schema)
+			}
+			for _, r := range o.Responses {
+				for _, m := range r.Content {
+					neverNull(m.Schema)
+				}
+			}
+		}
+	}
+}
+
+func neverNull(s *huma.Schema) {
+	if s == nil {
+		return
+	}
+	if s.Type == huma.TypeArray {
+		s.Nullable = false
+	}
+	for _, p := range s.Properties {
+		neverNull(p)
+	}
+	neverNull(s.Items)
+	if more, ok := s.AdditionalProperties.(*huma.Schema); ok {
+		neverNull(more)
 	}
 }
 

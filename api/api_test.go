@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -55,6 +56,9 @@ func (b *bundle) send(who, method, path, body string, headers ...string) answere
 	_ = json.Unmarshal(w.Body.Bytes(), &a.JSON) // lists and texts have no fields
 	if kind := w.Header().Get("Content-Type"); w.Code >= 400 && path != "/readyz" && kind != "application/problem+json" {
 		b.Errorf("%s %s: %d as %q, want problem+json: %s", method, path, w.Code, kind, w.Body)
+	}
+	if kind := a.JSON["type"]; w.Header().Get("Content-Type") == "application/problem+json" && !slices.Contains(problemTypes(), kind) {
+		b.Errorf("%s %s: the document does not know %v", method, path, kind)
 	}
 	return a
 }

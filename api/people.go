@@ -29,7 +29,7 @@ func (s *server) peopleRoutes() {
 type Person struct {
 	ID       string        `json:"id"`
 	Name     string        `json:"name"`
-	Roles    []roster.Role `json:"role" minItems:"1" enum:"requester,agent,oncall,manager,admin" nullable:"false"`
+	Roles    []roster.Role `json:"role" minItems:"1" enum:"requester,agent,oncall,manager,admin"`
 	Phone    string        `json:"phone" doc:"E.164; empty for none."`
 	JID      string        `json:"jid" doc:"Bare, in lower case; empty for none."`
 	Language string        `json:"language" doc:"BCP 47; empty is English."`
@@ -57,7 +57,7 @@ type peopleInput struct {
 
 type peopleOutput struct {
 	Body struct {
-		People []Person `json:"people" nullable:"false" doc:"In the order in which they were imported or added."`
+		People []Person `json:"people" doc:"In the order in which they were imported or added."`
 		Next   *string  `json:"next" doc:"The cursor of the next page; null on the last."`
 	}
 }
@@ -66,7 +66,7 @@ type addPersonInput struct {
 	Body struct {
 		ID       string        `json:"id" maxLength:"200" pattern:"^[a-z0-9-]+$" doc:"Their login; it cannot be changed." example:"ann"`
 		Name     string        `json:"name" minLength:"1" maxLength:"200" example:"Ann Ode"`
-		Roles    []roster.Role `json:"role" minItems:"1" enum:"requester,agent,oncall,manager,admin" nullable:"false"`
+		Roles    []roster.Role `json:"role" minItems:"1" enum:"requester,agent,oncall,manager,admin"`
 		Phone    string        `json:"phone,omitempty" maxLength:"20" doc:"E.164." example:"+4930123456"`
 		JID      string        `json:"jid,omitempty" maxLength:"200" doc:"Bare, in lower case." example:"ann@example.org"`
 		Language string        `json:"language,omitempty" maxLength:"40" doc:"BCP 47; English when absent." example:"de"`
@@ -88,7 +88,7 @@ type editPersonInput struct {
 	Match string `header:"If-Match" maxLength:"100" doc:"The ETag of the entry that the client saw: 412 when it has changed since."`
 	Body  struct {
 		Name     *string       `json:"name,omitempty" minLength:"1" maxLength:"200"`
-		Roles    []roster.Role `json:"role,omitempty" minItems:"1" enum:"requester,agent,oncall,manager,admin" nullable:"false"`
+		Roles    []roster.Role `json:"role,omitempty" minItems:"1" enum:"requester,agent,oncall,manager,admin"`
 		Phone    *string       `json:"phone,omitempty" maxLength:"20"`
 		JID      *string       `json:"jid,omitempty" maxLength:"200"`
 		Language *string       `json:"language,omitempty" maxLength:"40"`

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ type Problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
 	*Conflict
-	Errors    []FieldError `json:"errors,omitempty" nullable:"false" doc:"What is wrong with the input."`
+	Errors    []FieldError `json:"errors,omitempty" doc:"What is wrong with the input."`
 	RequestID string       `json:"request_id,omitempty" doc:"Names this request in the server's log."`
 
 	headers http.Header
@@ -47,12 +48,38 @@ func (p *Problem) GetStatus() int            { return p.Status }
 func (p *Problem) GetHeaders() http.Header   { return p.headers }
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
+// problemNames are the problems that have a type of their own, beside the refusals of
+// the tickets' rules. Clients branch on them: one that is there stays.
+var problemNames = []string{"changed", "in_progress", "invalid", "key_reused", "no_files", "no_such_feed", "no_such_file", "no_such_override", "no_such_person",
+	"no_such_rotation", "no_such_ticket", "no_such_token", "no_such_webhook", "not_allowed", "not_you", "not_your_feed", "too_many_requests", "unauthorized",
+	"unavailable", "undecided"}
+
+const plainProblem = "about:blank"
+
+// problemTypes are all types of problems, in order.
+func problemTypes() []any {
+	names := slices.Clone(problemNames)
+	for _, m := range desk.Refusals() {
+		names = append(names, string(m))
+	}
+	slices.Sort(names)
+	types := []any{plainProblem}
+	for _, name := range slices.Compact(names) {
+		types = append(types, problemType(name))
+	}
+	return types
+}
+
+func problemType(name string) string {
+	return "urn:deskbell:problem:" + strings.ReplaceAll(name, "_", "-")
+}
+
 func newProblem(status int, detail string) *Problem {
-	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail}
+	return &Problem{Type: plainProblem, Title: http.StatusText(status), Status: status, Detail: detail}
 }
 
 func named(name string, status int, title, detail string) *Problem {
-	return &Problem{Type: "urn:deskbell:problem:" + strings.ReplaceAll(name, "_", "-"), Title: title, Status: status, Detail: detail}
+	return &Problem{Type: problemType(name), Title: title, Status: status, Detail: detail}
 }
 
 // invalid is a 422 that names what is wrong.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/gin-gonic/gin"
 
 	"deskbell/desk"
@@ -60,7 +61,10 @@ func (s *server) rotaRoutes(engine *gin.Engine) {
 	route(s, op("feed", http.MethodPut, "/v1/rota/feeds/{person}", "The address of a person's shifts for a calendar, made when there is none; that person and managers", http.StatusOK, 403, 404, 503), s.feed)
 	route(s, op("remove-feed", http.MethodDelete, "/v1/rota/feeds/{person}", "End that address; a new one is another; that person and managers", http.StatusNoContent, 403, 404, 503), s.removeFeed)
 	engine.GET(feedPath, s.feedCalendar)
-	plain(s.api.OpenAPI(), "feed-calendar", "/feeds/{token}", "A person's shifts as iCalendar; the address is the secret", "text/calendar")
+	o := plain(s.api.OpenAPI(), "feed-calendar", "/feeds/{token}", "A person's shifts as iCalendar; the address is the secret", "text/calendar")
+	o.Parameters = []*huma.Param{{Name: "token", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}, Description: "The feed's secret, with .ics behind it."}}
+	o.Responses["304"] = &huma.Response{Description: "Not Modified"}
+	o.Responses["404"] = &huma.Response{Description: "Not Found", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/Problem"}}}}
 	route(s, op("overrides", http.MethodGet, "/v1/rota/overrides", "Who stands in for whom, and who said so; removed ones too, the last added first", http.StatusOK, 503), s.overrides)
 	route(s, op("add-override", http.MethodPost, "/v1/rota/overrides", "Have one person stand in for another; managers", http.StatusCreated, 403, 413, 415, 503), s.addOverride)
 	route(s, op("remove-override", http.MethodDelete, "/v1/rota/overrides/{id}", "End an override; managers", http.StatusOK, 403, 404, 503), s.removeOverride)

@@ -50,11 +50,15 @@ func accessOf(id string) desk.Access {
 	panic("say in access who may use " + id)
 }
 
-// op describes one route. Every route of the API can answer 401 and 422 too.
+// op describes one route. Every route of the API can answer 401, 422, 429 and 500 too,
+// and 400 if it takes a body.
 func op(id, method, path, summary string, status int, errors ...int) huma.Operation {
-	o := huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status, Errors: errors, MaxBodyBytes: maxRequest}
+	o := huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, DefaultStatus: status, Errors: append(errors, http.StatusUnprocessableEntity), MaxBodyBytes: maxRequest}
 	if isAPI(path) {
-		o.Errors = append(o.Errors, http.StatusUnauthorized)
+		o.Errors = append(o.Errors, http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusInternalServerError)
+		if method != http.MethodGet {
+			o.Errors = append(o.Errors, http.StatusBadRequest)
+		}
 		o.Security = []map[string][]string{{"token": {}}}
 	}
 	if takesKey(method, path) {
@@ -95,7 +99,11 @@ func route[I, O any](s *server, o huma.Operation, h func(context.Context, *I) (*
 	problem := schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	delete(schemas.Map(), "ErrorModel")
 	delete(schemas.Map(), "ErrorDetail")
-	for _, r := range operation(s.api.OpenAPI(), o.Method, o.Path).Responses {
+	made := operation(s.api.OpenAPI(), o.Method, o.Path)
+	if made.RequestBody != nil && made.RequestBody.Content["application/json"] != nil {
+		delete(made.RequestBody.Content, "application/octet-stream") // a RawBody beside it is not another way
+	}
+	for _, r := range made.Responses {
 		if m := r.Content["application/problem+json"]; m != nil {
 			m.Schema = problem
 		}
@@ -164,9 +172,11 @@ func (s *server) operationRoutes(engine *gin.Engine, metrics *prometheus.Registr
 }
 
 // plain describes a route that huma does not serve.
-func plain(doc *huma.OpenAPI, id, path, summary, contentType string) {
-	doc.AddOperation(&huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
-		Responses: map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: "string"}}}}}})
+func plain(doc *huma.OpenAPI, id, path, summary, contentType string) *huma.Operation {
+	o := &huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
+		Responses: map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: "string"}}}}}}
+	doc.AddOperation(o)
+	return o
 }
 
 func (s *server) ready(ctx context.Context, _ *empty) (*readyOutput, error) {

@@ -114,7 +114,7 @@ type listInput struct {
 
 type listOutput struct {
 	Body struct {
-		Tickets []Ticket `json:"tickets" nullable:"false" doc:"The newest first."`
+		Tickets []Ticket `json:"tickets" doc:"The newest first."`
 		Next    *string  `json:"next" doc:"The cursor of the next page; null on the last."`
 	}
 }

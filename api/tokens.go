@@ -15,7 +15,7 @@ type Token struct {
 	ID        int64      `json:"id"`
 	Person    string     `json:"person" doc:"Whom it speaks for: a person's id."`
 	Name      string     `json:"name"`
-	Scopes    []string   `json:"scopes" nullable:"false" doc:"What it may do, of what its person may; none for all of that."`
+	Scopes    []string   `json:"scopes" doc:"What it may do, of what its person may; none for all of that."`
 	CreatedAt time.Time  `json:"created_at"`
 	CreatedBy string     `json:"created_by" doc:"A person's id; empty for the command line."`
 	Expires   *time.Time `json:"expires"`
@@ -36,7 +36,7 @@ type tokensInput struct {
 
 type tokensOutput struct {
 	Body struct {
-		Tokens []Token `json:"tokens" nullable:"false" doc:"The newest first; revoked ones too."`
+		Tokens []Token `json:"tokens" doc:"The newest first; revoked ones too."`
 		Next   *string `json:"next" doc:"The cursor of the next page; null on the last."`
 	}
 }
@@ -75,7 +75,7 @@ type auditInput struct {
 
 type auditOutput struct {
 	Body struct {
-		Acts []desk.Audit `json:"acts" nullable:"false" doc:"The newest first."`
+		Acts []desk.Audit `json:"acts" doc:"The newest first."`
 		Next *string      `json:"next" doc:"The cursor of the next page; null on the last."`
 	}
 }

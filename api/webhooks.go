@@ -15,7 +15,7 @@ import (
 type Webhook struct {
 	ID        int64         `json:"id"`
 	URL       string        `json:"url"`
-	Events    []ticket.Kind `json:"events" nullable:"false" doc:"As a ticket's timeline names them."`
+	Events    []ticket.Kind `json:"events" doc:"As a ticket's timeline names them."`
 	CreatedBy string        `json:"created_by"`
 	CreatedAt time.Time     `json:"created_at"`
 	EndedAt   *time.Time    `json:"ended_at"`
@@ -57,7 +57,7 @@ type webhookLogInput struct {
 
 type webhookLogOutput struct {
 	Body struct {
-		Deliveries []desk.WebhookTry `json:"deliveries" nullable:"false" doc:"The newest first."`
+		Deliveries []desk.WebhookTry `json:"deliveries" doc:"The newest first."`
 		Next       *string           `json:"next" doc:"The cursor of the next page; null on the last."`
 	}
 }

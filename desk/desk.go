@@ -163,6 +163,8 @@ func outside(err error) error {
 		return ErrKeyReused
 	case errors.Is(err, store.ErrChanged):
 		return ErrChanged
+	case errors.Is(err, store.ErrNoText):
+		return &InvalidError{"input", "contains a NUL character, or is not valid Unicode"}
 	case errors.Is(err, store.ErrUnavailable):
 		return errors.Join(ErrUnavailable, err)
 	}

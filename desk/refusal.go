@@ -1,6 +1,8 @@
 package desk
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"deskbell/ticket"
@@ -26,6 +28,9 @@ func Explain(r *ticket.Refusal) Explanation {
 	words.Detail = strings.ReplaceAll(words.Detail, "{who}", who)
 	return words
 }
+
+// Refusals are the messages that have words here.
+func Refusals() []ticket.Message { return slices.Collect(maps.Keys(refusals)) }
 
 var refusals = map[ticket.Message]Explanation{
 	ticket.Changed:      {"The ticket has changed", "This is not the version that If-Match names. Read the ticket again.", false, true},

@@ -29,6 +29,8 @@ import (
 var (
 	ErrNotFound  = errors.New("not found")
 	ErrKeyReused = errors.New("the key was used for another request")
+	// ErrNoText says that what was given cannot be kept or looked for as text.
+	ErrNoText = errors.New("no text: a NUL character, or not UTF-8")
 	// ErrUnavailable says that PostgreSQL could not be reached or went away. What
 	// was asked for may or may not have happened; everything here may be repeated.
 	ErrUnavailable = errors.New("the database cannot be reached")
@@ -187,8 +189,17 @@ func fail(what string, err error) error {
 		return fmt.Errorf("%s: %w", what, ErrNotFound)
 	case unavailable(err):
 		return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, err)
+	case noText(err):
+		return fmt.Errorf("%s: %w: %w", what, ErrNoText, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// noText tells whether a statement was given what cannot be text here: a NUL character
+// or bytes that are not UTF-8 (character_not_in_repertoire, untranslatable_character).
+func noText(err error) bool {
+	answer, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (answer.Code == "22021" || answer.Code == "22P05")
 }
 
 func unavailable(err error) bool {

@@ -328,14 +328,7 @@ func (c sayCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if from == "" {
 		return fmt.Errorf("%s cannot be reached by %s", person.Name, c.Via)
 	}
-	text := ""
-	for i, word := range c.Text {
-		if i > 0 {
-			text += " "
-		}
-		text += word
-	}
-	m := gateway.Message{Channel: gateway.Channel(c.Via), Key: "say/" + uuid.NewString(), From: from, ReplyTo: from, Text: text}
+	m := gateway.Message{Channel: gateway.Channel(c.Via), Key: "say/" + uuid.NewString(), From: from, ReplyTo: from, Text: strings.Join(c.Text, " ")}
 	kept, err := s.Keep(ctx, []gateway.Message{m})
 	if err != nil {
 		return err
@@ -372,36 +365,6 @@ func awaitAnswer(ctx context.Context, s *store.Store, key string) (string, error
 		case <-ticker.C:
 		}
 	}
-}
-
-type peopleCmd struct {
-	Import string `help:"File of people and rota to import (YAML or JSON; CSV for people alone)." type:"existingfile"`
-}
-
-func (c peopleCmd) Run(ctx context.Context, log *slog.Logger) error {
-	s, err := database(ctx, log)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if c.Import != "" {
-		file, err := config.People(c.Import)
-		if err != nil {
-			return err
-		}
-		if err := s.Import(ctx, file); err != nil {
-			return err
-		}
-	}
-	people, err := s.People(ctx)
-	if err != nil {
-		return err
-	}
-	t := table{{{"ID", heading}, {"NAME", heading}, {"ROLE", heading}, {"PHONE", heading}, {"JID", heading}}}
-	for _, p := range people {
-		t = append(t, []cell{{p.ID, ""}, {p.Name, ""}, {fmt.Sprint(p.Roles), ""}, {p.Phone, ""}, {p.JID, ""}})
-	}
-	return t.write(os.Stdout, colours(os.Stdout))
 }
 
 type tokenCmd struct {

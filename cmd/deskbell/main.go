@@ -37,7 +37,7 @@ type cli struct {
 	Act      actCmd      `cmd:"" help:"Do something to a ticket: claim, resolve and every other verb of the API."`
 	Watch    watchCmd    `cmd:"" help:"Show the open tickets as they change, until Ctrl-C."`
 	Say      sayCmd      `cmd:"" help:"Say something as a person, as if it came by text message, and print the answer."`
-	People   peopleCmd   `cmd:"" help:"List people, or import a file of them."`
+	People   peopleCmd   `cmd:"" help:"List, import, add and change people."`
 	Rota     rotaCmd     `cmd:"" help:"Show who is on call, or have somebody stand in."`
 	Backtest backtestCmd `cmd:"" help:"Replay past tickets under another policy: messages, waits and missed targets beside the real ones."`
 	Rehearse rehearseCmd `cmd:"" help:"Show who would be asked and called, and when, if nobody took a ticket."`
