@@ -42,8 +42,8 @@ func commandLine(t *testing.T, desk *Desk) {
 	if got := desk.run("people"); !strings.Contains(got, ann.Number) {
 		t.Errorf("people says %q", got)
 	}
-	desk.run("people", "add", "zoe", "--name", "Zoe", "--role", "agent,oncall", "--phone", "+4930987654")
-	if got := desk.run("people", "change", "zoe", "--loc", "room 7", "--phone", ""); !strings.Contains(got, "agent oncall") || strings.Contains(got, "+49") {
+	desk.run("people", "add", "zoe", "--name", "Zoe", "--role", "requester", "--phone", "+4930987654")
+	if got := desk.run("people", "change", "zoe", "--loc", "room 7", "--phone", ""); !strings.Contains(got, "requester") || strings.Contains(got, "+49") {
 		t.Errorf("people change says %q", got)
 	}
 	if got := desk.run("people", "deactivate", "zoe"); !strings.Contains(got, "deactivated") {
