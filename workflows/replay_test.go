@@ -171,6 +171,24 @@ func TestHistories(t *testing.T) {
 			do(n, by("eve", ticket.Close))
 			return n, ""
 		},
+		"breach-and-losses": func() (int, string) {
+			lost := func(verb ticket.Verb, who string) ticket.Command {
+				return ticket.Command{ID: string(verb) + "-" + who, Verb: verb, Actor: ticket.System, Works: true, Manages: true, To: party(who)}
+			}
+			n := d.submit(d.opening(ticket.P1))
+			d.told(n, "offer", "eve")
+			d.signal(n, lost(ticket.LostOffer, "eve"))
+			d.told(n, "reminder", "bob")
+			do(n, by("bob", ticket.Take))
+			d.told(n, "req_claimed", "ann")
+			d.clock(n, 2*time.Hour+time.Minute)
+			d.told(n, "target_missed", "bob")
+			d.told(n, "page_help", "dana")
+			d.signal(n, lost(ticket.LostPage, "dana"))
+			d.told(n, "page_help", "sam")
+			do(n, by("bob", ticket.Close))
+			return n, ""
+		},
 		"cancellation": func() (int, string) {
 			n := d.submit(d.opening(ticket.P3))
 			d.told(n, "offer", "bob")
