@@ -16,6 +16,9 @@ func examined(t *testing.T, s *servers, env []string) {
 	examine(t, s, env, false, "ok schema", "ok search attributes", "fail people nobody is known")
 	s.mustRun(env, "people", "--import", s.file("people.json", string(s.people)))
 	examine(t, s, env, true, "ok clock", "ok namespace tickets", "ok addresses everybody", "ok rota somebody")
+	if said, err := s.run(env, "doctor", "--text", "sms"); err != nil || !strings.Contains(said, "brought a text to ourselves in") {
+		t.Errorf("doctor --text: %v\n%s", err, said)
+	}
 	for _, fault := range []struct{ variable, line string }{
 		{"DATABASE_URL=postgres://nobody:secret-of-nobody@127.0.0.1:1/desk", "fail postgresql"},
 		{"TEMPORAL_ADDRESS=127.0.0.1:1", "fail temporal 127.0.0.1:1 does not answer"},
