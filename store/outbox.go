@@ -361,13 +361,15 @@ func (s *Store) Fate(ctx context.Context, ids []int64) ([]gateway.State, error) 
 
 // Backlog returns how many messages are due, per channel.
 func (s *Store) Backlog(ctx context.Context) (map[gateway.Channel]int, error) {
-	rows, err := s.q.Backlog(ctx, s.now())
+	rows, err := s.q.UnsentByChannel(ctx, s.now())
 	if err != nil {
 		return nil, fail("backlog", err)
 	}
 	backlog := map[gateway.Channel]int{}
 	for _, row := range rows {
-		backlog[gateway.Channel(row.Channel)] = row.Due
+		if row.State == string(gateway.Due) {
+			backlog[gateway.Channel(row.Channel)] = row.Count
+		}
 	}
 	return backlog, nil
 }

@@ -204,15 +204,3 @@ func (s *Store) Presence(ctx context.Context, list []gateway.Presence) error {
 		return agentsChanged(ctx, q, changed)
 	})
 }
-
-// PresenceUnknown forgets everybody's presence: nobody is watching it.
-func (s *Store) PresenceUnknown(ctx context.Context) error {
-	return s.tx(ctx, "forget presence", func(q *db.Queries) error {
-		now := s.now()
-		rows, err := q.ForgetPresence(ctx, &now)
-		if err != nil {
-			return err
-		}
-		return agentsChanged(ctx, q, rows)
-	})
-}

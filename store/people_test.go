@@ -114,7 +114,7 @@ func TestMembers(t *testing.T) {
 	if diff := cmp.Diff(want, value(s.Member(t.Context(), "dana"))(t)); diff != "" {
 		t.Error(diff)
 	}
-	must(t, s.PresenceUnknown(t.Context()))
+	must(t, s.Presence(t.Context(), []gateway.Presence{{Address: dana.JID, State: "unknown", At: noon.Add(time.Hour)}}))
 	if got := value(s.Member(t.Context(), "dana"))(t); got.Presence.State != roster.Unknown || got.Presence.LastSeen.IsZero() {
 		t.Errorf("%+v", got.Presence)
 	}

@@ -160,9 +160,6 @@ SELECT key, state, why FROM deliveries WHERE key = ANY (@keys::text[]);
 -- name: Fates :many
 SELECT id, state FROM deliveries WHERE id = ANY (@ids::bigint[]);
 
--- name: Backlog :many
-SELECT channel, count(*)::integer AS due FROM deliveries WHERE state = 'due' AND not_before <= @now GROUP BY channel;
-
 -- name: AcquireLease :one
 INSERT INTO leases AS l (name, holder, fence, expires)
 VALUES (@name, @holder, 1, clock_timestamp() + @ttl::interval)

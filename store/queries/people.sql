@@ -71,7 +71,3 @@ UPDATE people SET
     last_seen = CASE WHEN 'offline' <> @state AND 'unknown' <> @state OR presence IN ('available', 'away', 'busy') THEN @at ELSE last_seen END,
     presence = @state, presence_show = @show, presence_reason = @reason
 WHERE jid = @address AND (presence, presence_show, presence_reason) IS DISTINCT FROM (@state, @show::text, @reason::text);
-
--- name: ForgetPresence :execrows
-UPDATE people SET presence = 'unknown', presence_show = '', presence_reason = '', presence_since = @at
-WHERE presence <> 'unknown';

@@ -46,35 +46,6 @@ func (q *Queries) Answer(ctx context.Context, answers string) (string, error) {
 	return text, err
 }
 
-const backlog = `-- name: Backlog :many
-SELECT channel, count(*)::integer AS due FROM deliveries WHERE state = 'due' AND not_before <= $1 GROUP BY channel
-`
-
-type BacklogRow struct {
-	Channel string
-	Due     int
-}
-
-func (q *Queries) Backlog(ctx context.Context, now time.Time) ([]BacklogRow, error) {
-	rows, err := q.db.Query(ctx, backlog, now)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []BacklogRow
-	for rows.Next() {
-		var i BacklogRow
-		if err := rows.Scan(&i.Channel, &i.Due); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const bundled = `-- name: Bundled :exec
 UPDATE deliveries SET state = 'cancelled', why = 'sent in a bundle' WHERE id = ANY ($1::bigint[]) AND state = 'due'
 `

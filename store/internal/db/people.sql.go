@@ -79,19 +79,6 @@ func (q *Queries) Directory(ctx context.Context, arg DirectoryParams) ([]Person,
 	return items, nil
 }
 
-const forgetPresence = `-- name: ForgetPresence :execrows
-UPDATE people SET presence = 'unknown', presence_show = '', presence_reason = '', presence_since = $1
-WHERE presence <> 'unknown'
-`
-
-func (q *Queries) ForgetPresence(ctx context.Context, at *time.Time) (int64, error) {
-	result, err := q.db.Exec(ctx, forgetPresence, at)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const lockedPeople = `-- name: LockedPeople :many
 SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE
 `
