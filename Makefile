@@ -22,7 +22,7 @@ run: deps build ## everything on this machine: desk, engine, database, chat and 
 test: deps-test build lint ## every check and test
 	# Without vet: lint has vetted all of it but the engine, where it takes minutes for 1,800 packages.
 	go -C devstack/temporal test -vet=off ./...
-	go test -race -vet=off -p 3 ./workflows ./desk $$(go list ./... | grep -v /e2e) # the longest first; many wait more than they compute
+	go test -race -vet=off -p 3 ./workflows ./gateway/im $$(go list ./... | grep -v /e2e) # the longest first; many wait more than they compute
 	$(E2E) # alone: it runs whole desks; never from the cache, which does not see the program
 
 e2e: deps-test build ## whole desks on real servers, with phones, chats and a browser
