@@ -50,8 +50,8 @@ func (f File) Validate() error {
 		if entry == "" {
 			entry = fmt.Sprintf("person %d", i+1)
 		}
-		for _, problem := range p.problems() {
-			errs = append(errs, fmt.Errorf("%s: %s", entry, problem))
+		for _, m := range p.mistakes() {
+			errs = append(errs, fmt.Errorf("%s: %s", entry, m.what))
 		}
 		unique(entry, "id", p.ID)
 		unique(entry, "phone", p.Phone)
@@ -62,8 +62,8 @@ func (f File) Validate() error {
 		if r.Name == "" {
 			entry = fmt.Sprintf("rota %d", i+1)
 		}
-		for _, problem := range r.problems(f.People) {
-			errs = append(errs, fmt.Errorf("%s: %s", entry, problem))
+		for _, m := range r.mistakes(f.People) {
+			errs = append(errs, fmt.Errorf("%s: %s", entry, m.what))
 		}
 		if r.Name != "" {
 			unique(entry, fmt.Sprintf("the name in group %q", r.Group), r.Name)
@@ -72,22 +72,9 @@ func (f File) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (p Person) problems() []string {
-	var out []string
-	for _, m := range p.mistakes() {
-		out = append(out, m.what)
-	}
-	return out
-}
-
 // Problem returns the first field of a person that is wrong, and what to write
 // there; both are empty when it is right.
-func (p Person) Problem() (field, problem string) {
-	if list := p.mistakes(); len(list) > 0 {
-		return list[0].field, list[0].what
-	}
-	return "", ""
-}
+func (p Person) Problem() (field, problem string) { return first(p.mistakes()) }
 
 func (p Person) mistakes() []mistake {
 	var out []mistake
@@ -125,24 +112,21 @@ const rolesInWords = "requester, agent, oncall, manager or admin"
 
 func allRoles() []Role { return []Role{Requester, Agent, OnCallee, Manager, Admin} }
 
-func (r Rotation) problems(people []Person) []string {
-	var out []string
-	for _, p := range r.mistakes(people) {
-		out = append(out, p.what)
-	}
-	return out
-}
-
 // Problem returns the first field of a rotation that is wrong, and what to write
 // there; both are empty when it is right.
 func (r Rotation) Problem(people []Person) (field, problem string) {
-	if list := r.mistakes(people); len(list) > 0 {
-		return list[0].field, list[0].what
-	}
-	return "", ""
+	return first(r.mistakes(people))
 }
 
+// mistake is a field of an entry and what to write there.
 type mistake struct{ field, what string }
+
+func first(list []mistake) (field, what string) {
+	if len(list) == 0 {
+		return "", ""
+	}
+	return list[0].field, list[0].what
+}
 
 func (r Rotation) mistakes(people []Person) []mistake {
 	var out []mistake
