@@ -45,6 +45,9 @@ var fileTypes = []string{"image/png", "image/jpeg", "image/gif", "image/webp", "
 // ErrNoFiles says that this helpdesk keeps no files.
 var ErrNoFiles = errors.New("no folder for files")
 
+// KeepsFiles tells whether there is a folder for files.
+func (d *Desk) KeepsFiles() bool { return d.Files != "" }
+
 // Attach keeps a file with a ticket and tells whoever has the ticket. An *InvalidError
 // names what is wrong with it. The same file under the same name is kept once.
 func (d *Desk) Attach(ctx context.Context, by Caller, number int, name string, content []byte) (Attachment, error) {

@@ -17,6 +17,7 @@ type Story struct {
 	Ticket  ticket.Ticket
 	Events  []ticket.Event
 	Notices []NoticeView // what was sent about it, the oldest first
+	Files   []Attachment // the oldest first
 	// Link names the ticket to its requester: the page is /t/ and this.
 	Link string
 	Next string // what happens by itself, in words
@@ -67,6 +68,9 @@ func (d *Desk) Story(ctx context.Context, number int) (Story, error) {
 			n.Why = "" // the network's code for the same
 		}
 		s.Notices = append(s.Notices, NoticeView{Channel: n.Channel, Person: n.Person, Name: n.Name, Message: n.Message, Text: n.Text, State: n.State, Detail: n.Why, Repeated: n.Repeated, At: n.At})
+	}
+	if s.Files, err = d.Attachments(ctx, number); err != nil {
+		return s, err
 	}
 	s.Next = notice.Upcoming(s.Ticket, s.At, d.Zone, "en")
 	if s.Ticket.Status == ticket.New {

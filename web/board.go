@@ -47,6 +47,7 @@ type box struct {
 	Priorities     []choice
 	Key            string // the same key is the same request, however often it is sent
 	Wrong          string
+	Files          bool // a file may be sent with it
 }
 
 type choice struct {
@@ -55,7 +56,7 @@ type choice struct {
 }
 
 func (p *pages) box(r *http.Request, s desk.Submission) box {
-	b := box{Person: who(r).Name, SignIn: "/sign-in?next=" + url.QueryEscape(r.URL.RequestURI()), Subject: s.Subject, Body: s.Body, Key: s.Key, Priorities: priorities(s.Priority, ticket.P3)}
+	b := box{Person: who(r).Name, SignIn: "/sign-in?next=" + url.QueryEscape(r.URL.RequestURI()), Subject: s.Subject, Body: s.Body, Key: s.Key, Priorities: priorities(s.Priority, ticket.P3), Files: p.desk.KeepsFiles()}
 	if b.Key == "" {
 		b.Key = rand.Text()
 	}
@@ -91,7 +92,13 @@ func (p *pages) submit(w http.ResponseWriter, r *http.Request) {
 		p.signIn(w, r)
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	r.Body = http.MaxBytesReader(w, r.Body, desk.MaxFile+maxForm)
+	if _, much := errors.AsType[*http.MaxBytesError](r.ParseMultipartForm(maxForm)); much {
+		b := p.box(r, desk.Submission{})
+		b.Wrong = "A file may have 10 MB. Please write it again with a smaller one."
+		p.showForm(w, r, http.StatusRequestEntityTooLarge, b)
+		return
+	}
 	s := desk.Submission{Subject: r.FormValue("subject"), Body: r.FormValue("body"), Priority: ticket.Priority(r.FormValue("priority")),
 		Requester: who.ID, Channel: "web", Scope: "web/" + who.ID, Key: r.FormValue("key")}
 	s.Hash = digest(s.Subject, s.Body, string(s.Priority))
@@ -108,6 +115,18 @@ func (p *pages) submit(w http.ResponseWriter, r *http.Request) {
 		b := p.box(r, s)
 		b.Wrong = "Please " + invalid.Problem + "."
 		p.showForm(w, r, http.StatusUnprocessableEntity, b)
+		return
+	}
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	err = p.upload(r, t.Number, who)
+	if refusal := wrong(err); refusal != nil { // the request is kept all the same
+		r.SetPathValue("link", to)
+		p.linked(func(w http.ResponseWriter, r *http.Request, s desk.Story) {
+			p.showRequest(w, r, s, http.StatusUnprocessableEntity, refusal)
+		})(w, r)
 		return
 	}
 	if err != nil {

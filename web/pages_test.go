@@ -1,8 +1,10 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -292,5 +294,70 @@ func TestChartsPage(t *testing.T) {
 	}
 	if w := visit(t, h, ann, "GET", "/charts", nil); w.Code != http.StatusForbidden {
 		t.Errorf("a requester sees the charts: %d", w.Code)
+	}
+}
+
+// A requester adds a file by the link alone, and whoever works here; both download it as
+// something to save. What is wrong with one is said on the page.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	f := &fakeDesk{story: told(), people: []roster.Person{ann, rob, meg}}
+	h := New(Config{}, f)
+	send := func(who roster.Person, path, content string) *httptest.ResponseRecorder {
+		t.Helper()
+		var body bytes.Buffer
+		form := multipart.NewWriter(&body)
+		file, err := form.CreateFormFile("file", "jam <b>.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := file.Write([]byte(content)); err != nil || form.Close() != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequestWithContext(signin.As(t.Context(), desk.Caller{Person: who}), "POST", path, &body)
+		r.Header.Set("Content-Type", form.FormDataContentType())
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	for path, who := range map[string]roster.Person{"/t/" + secret + "/files": {}, "/tickets/142/files": rob} {
+		if w := send(who, path, "It jams."); w.Code != http.StatusSeeOther {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+		if w := send(who, path, ""); !strings.Contains(w.Body.String(), "The file is empty.") {
+			t.Errorf("%s: %d, nothing is said of an empty file", path, w.Code)
+		}
+		if w := send(who, path, strings.Repeat("x", desk.MaxFile+maxForm)); !strings.Contains(w.Body.String(), "A file may have 10 MB.") {
+			t.Errorf("%s: %d, nothing is said of a large file", path, w.Code)
+		}
+		if page := visit(t, h, who, "GET", strings.TrimSuffix(path, "/files"), nil).Body.String(); !strings.Contains(page, `<a href="`+path+`/F1">jam &lt;b&gt;.txt</a> <small>8 B`) {
+			t.Errorf("%s: the page does not name the file", path)
+		}
+		w := visit(t, h, who, "GET", path+"/F1", nil)
+		if disposition := w.Header().Get("Content-Disposition"); w.Code != http.StatusOK || !strings.HasPrefix(disposition, "attachment;") || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d %q", path, w.Code, disposition)
+		}
+	}
+	for path, want := range map[string]int{"/t/none/files/F1": 404, "/t/" + secret + "/files/F2": 404, "/tickets/142/files/F1": 303} {
+		if w := visit(t, h, roster.Person{}, "GET", path, nil); w.Code != want {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+}
+
+// Whoever asked chooses how to be told, from what can reach them.
+func TestHowToBeTold(t *testing.T) {
+	t.Parallel()
+	f := &fakeDesk{story: told(), people: []roster.Person{ann}}
+	h := New(Config{}, f)
+	page := func() string { return visit(t, h, roster.Person{}, "GET", "/t/"+secret, nil).Body.String() }
+	if p := page(); !strings.Contains(p, `value="sms" checked`) || !strings.Contains(p, `value="none">`) || strings.Contains(p, `value="im"`) {
+		t.Error("not what reaches her")
+	}
+	if w := visit(t, h, roster.Person{}, "POST", "/t/"+secret+"/told", url.Values{"by": {"none"}}); w.Code != http.StatusSeeOther || !strings.Contains(page(), `value="none" checked`) {
+		t.Errorf("%d", w.Code)
+	}
+	if w := visit(t, h, roster.Person{}, "POST", "/t/"+secret+"/told", url.Values{"by": {"pigeon"}}); w.Code != http.StatusConflict {
+		t.Errorf("%d", w.Code)
 	}
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -21,6 +22,8 @@ type requestView struct {
 	Answer           *button
 	Verbs            []button
 	Notices          []noticeView
+	Files            filesView
+	Ways             []choice // how whoever asked can be told
 }
 
 // step is one of the stations of a request.
@@ -114,12 +117,7 @@ func inLine(s desk.Story) string {
 }
 
 // request is the page of whoever asked: who has its link may read and answer.
-func (p *pages) request(w http.ResponseWriter, r *http.Request) {
-	s, err := p.desk.Linked(r.Context(), r.PathValue("link"))
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
+func (p *pages) request(w http.ResponseWriter, r *http.Request, s desk.Story) {
 	p.showRequest(w, r, s, http.StatusOK, nil)
 }
 
@@ -132,11 +130,17 @@ func (p *pages) showRequest(w http.ResponseWriter, r *http.Request, s desk.Story
 			answer.Hint = "Your answer"
 		}
 	}
+	person, err := p.desk.Person(r.Context(), who.ID)
+	if err != nil && !errors.Is(err, desk.ErrNotFound) {
+		p.fail(w, r, err)
+		return
+	}
 	view := struct {
 		Page  page
 		T     requestView
 		Wrong *desk.Explanation
 	}{p.page(r, "Your request #"+strconv.Itoa(s.Ticket.Number), s.At), p.viewer.request(s, answer, p.buttons(requesterVerbs, base, s, who, nil)), refusal}
+	view.T.Files, view.T.Ways = p.files(s, base), ways(person)
 	view.Page.Live = true
 	h := w.Header()
 	h.Set("Referrer-Policy", "no-referrer") // the address is a secret
@@ -149,27 +153,22 @@ func asker(s desk.Story) roster.Person {
 	return roster.Person{ID: s.Ticket.Requester.ID, Name: s.Ticket.Requester.Name, Roles: roster.Roles{roster.Requester}}
 }
 
-func (p *pages) requestEvents(w http.ResponseWriter, r *http.Request) {
-	s, err := p.desk.Linked(r.Context(), r.PathValue("link"))
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
+func (p *pages) requestEvents(w http.ResponseWriter, r *http.Request, s desk.Story) {
 	p.ticketEvents(w, r, s.Ticket.Number)
 }
 
 // answer has the requester's verb done.
-func (p *pages) answer(w http.ResponseWriter, r *http.Request) {
-	s, err := p.desk.Linked(r.Context(), r.PathValue("link"))
+func (p *pages) answer(w http.ResponseWriter, r *http.Request, s desk.Story) {
 	v, ok := named(append(requesterVerbs[:len(requesterVerbs):len(requesterVerbs)], writing), r.PathValue("verb"))
-	if err == nil && !ok {
-		err = desk.ErrNotFound
-	}
-	if err != nil {
-		p.fail(w, r, err)
+	if !ok {
+		p.fail(w, r, desk.ErrNotFound)
 		return
 	}
-	err = p.perform(w, r, s.Ticket.Number, v, asker(s))
+	p.answered(w, r, s, p.perform(w, r, s.Ticket.Number, v, asker(s)))
+}
+
+// answered shows what became of what a requester sent.
+func (p *pages) answered(w http.ResponseWriter, r *http.Request, s desk.Story, err error) {
 	switch refusal := wrong(err); {
 	case err == nil:
 		http.Redirect(w, r, "/t/"+s.Link, http.StatusSeeOther)

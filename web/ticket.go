@@ -32,6 +32,7 @@ type ticketView struct {
 	Verbs                      []button
 	Story                      []entry
 	Notices                    []noticeView
+	Files                      filesView
 }
 
 type timed struct {
@@ -275,7 +276,7 @@ func (p *pages) showTicket(w http.ResponseWriter, r *http.Request, number int, w
 		T     ticketView
 		Wrong *desk.Explanation
 	}{p.page(r, "#"+strconv.Itoa(number)+" "+short(s.Ticket.Subject), s.At), p.viewer.ticket(s, requester, p.buttons(verbs, base, s, who, colleagues)), refusal}
-	view.Page.Live = true
+	view.Page.Live, view.T.Files = true, p.files(s, base)
 	p.write(w, status, "ticket page", view)
 }
 

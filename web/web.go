@@ -45,6 +45,12 @@ type Desk interface {
 	Do(ctx context.Context, a desk.Act) (ticket.Ticket, error)
 	// Rehearse plays through what would happen to a ticket that nobody takes.
 	Rehearse(ctx context.Context, p ticket.Priority, group string, at time.Time) (desk.RehearsalView, error)
+	// KeepsFiles tells whether there is a folder for files; Attach and Attachment return
+	// desk.ErrNoFiles without one.
+	KeepsFiles() bool
+	Attach(ctx context.Context, by desk.Caller, number int, name string, content []byte) (desk.Attachment, error)
+	Attachment(ctx context.Context, number int, id string) (a desk.Attachment, content []byte, err error)
+	EditPerson(ctx context.Context, by desk.Caller, id string, version int, e desk.EntryEdit) (desk.Entry, error)
 	RunningPolicy(ctx context.Context) (desk.PolicyView, error)
 	// Watch reports changes until ctx ends, then closes the channel. It may join
 	// several into one, but never loses the last.
@@ -100,24 +106,29 @@ func New(cfg Config, d Desk) http.Handler {
 	p.hub = hub{watch: d.Watch, render: p.render}
 	mux := http.NewServeMux()
 	for pattern, route := range map[string]http.HandlerFunc{
-		"GET /{$}":                 p.open(p.board),
-		"GET /wall":                p.open(p.wall),
-		"GET /people":              p.open(p.people),
-		"GET /charts":              p.workers(p.charts),
-		"GET /charts/{name}":       p.workers(p.csv),
-		"GET /rehearsal":           p.workers(p.rehearse),
-		"GET /policy":              p.workers(p.policy),
-		"GET /events":              p.open(p.events),
-		"GET /new":                 p.open(p.form),
-		"POST /new":                p.submit,
-		"GET /tickets":             p.tickets,
-		"GET /tickets/{n}":         p.ticket,
-		"GET /tickets/{n}/why":     p.why,
-		"GET /tickets/{n}/events":  p.workers(p.numbered(p.ticketEvents)),
-		"POST /tickets/{n}/{verb}": p.workers(p.act),
-		"GET /t/{link}":            p.request,
-		"GET /t/{link}/events":     p.requestEvents,
-		"POST /t/{link}/{verb}":    p.answer,
+		"GET /{$}":                    p.open(p.board),
+		"GET /wall":                   p.open(p.wall),
+		"GET /people":                 p.open(p.people),
+		"GET /charts":                 p.workers(p.charts),
+		"GET /charts/{name}":          p.workers(p.csv),
+		"GET /rehearsal":              p.workers(p.rehearse),
+		"GET /policy":                 p.workers(p.policy),
+		"GET /events":                 p.open(p.events),
+		"GET /new":                    p.open(p.form),
+		"POST /new":                   p.submit,
+		"GET /tickets":                p.tickets,
+		"GET /tickets/{n}":            p.ticket,
+		"GET /tickets/{n}/why":        p.why,
+		"GET /tickets/{n}/events":     p.workers(p.numbered(p.ticketEvents)),
+		"POST /tickets/{n}/{verb}":    p.workers(p.act),
+		"POST /tickets/{n}/files":     p.workers(p.numbered(p.attach)),
+		"GET /tickets/{n}/files/{id}": p.workers(p.numbered(p.download)),
+		"GET /t/{link}":               p.linked(p.request),
+		"GET /t/{link}/events":        p.linked(p.requestEvents),
+		"GET /t/{link}/files/{id}":    p.linked(p.requestDownload),
+		"POST /t/{link}/files":        p.linked(p.requestAttach),
+		"POST /t/{link}/told":         p.linked(p.told),
+		"POST /t/{link}/{verb}":       p.linked(p.answer),
 	} {
 		mux.HandleFunc(pattern, route)
 	}

@@ -639,3 +639,30 @@ func TestPolicyPage(t *testing.T) {
 		t.Errorf("a requester: %d", w.Code)
 	}
 }
+
+func (f *fakeDesk) KeepsFiles() bool { return true }
+
+func (f *fakeDesk) Attach(_ context.Context, by desk.Caller, number int, name string, content []byte) (desk.Attachment, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(content) == 0 {
+		return desk.Attachment{}, &desk.InvalidError{Field: "body", Problem: "the file is empty"}
+	}
+	f.story.Files = append(f.story.Files, desk.Attachment{ID: "F1", Ticket: number, Name: name, Type: "text/plain", Size: len(content), AddedBy: by.Person.ID, AddedAt: now})
+	return f.story.Files[0], nil
+}
+
+func (f *fakeDesk) Attachment(_ context.Context, number int, id string) (desk.Attachment, []byte, error) {
+	if number != f.story.Ticket.Number || id != "F1" {
+		return desk.Attachment{}, nil, desk.ErrNotFound
+	}
+	return f.story.Files[0], []byte("<script>"), nil
+}
+
+func (f *fakeDesk) EditPerson(_ context.Context, by desk.Caller, id string, _ int, e desk.EntryEdit) (desk.Entry, error) {
+	if by.Person.ID != id || *e.Prefers == "pigeon" {
+		return desk.Entry{}, &desk.InvalidError{Field: "prefers", Problem: "use sms, im or none"}
+	}
+	f.people[0].Prefers = *e.Prefers
+	return desk.Entry{}, nil
+}
