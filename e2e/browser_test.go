@@ -116,7 +116,7 @@ func byPages(desk *Desk, b browser) {
 	b.see("ann", ".steps .done", "Solved")
 	desk.Await(n, "closed", "bob")
 
-	for _, path := range []string{"tickets?status=all", "people", "charts", "rehearsal", "wall", fmt.Sprintf("tickets/%d/why", n)} {
+	for _, path := range []string{"tickets?status=all", "people", "charts", "rehearsal", "policy", "directory", "directory/ann", "wall", fmt.Sprintf("tickets/%d/why", n)} {
 		visit(meg, "/"+path)
 		name, _, _ := strings.Cut(path, "?")
 		b.inspect("meg", path[strings.LastIndex(name, "/")+1:len(name)])

@@ -361,3 +361,48 @@ func TestHowToBeTold(t *testing.T) {
 		t.Errorf("%d", w.Code)
 	}
 }
+
+// Managers add and change people; others do not even see them.
+func TestDirectory(t *testing.T) {
+	t.Parallel()
+	f := &fakeDesk{people: []roster.Person{ann, rob, meg}}
+	h := New(Config{}, f)
+	for path, says := range map[string][]string{
+		"/directory":     {`<a href="/directory/ann">Ann Lee</a>`, "447700900201", "after=3.x", `name="id"`},
+		"/directory/ann": {`value="Ann Lee"`, `value="requester" checked`, `name="version" value="7"`, "New PIN", `name="active" value="yes" checked`},
+	} {
+		page := visit(t, h, meg, "GET", path, nil)
+		for _, words := range says {
+			if !strings.Contains(page.Body.String(), words) {
+				t.Errorf("%s does not say %q", path, words)
+			}
+		}
+		for _, who := range []roster.Person{ann, rob} {
+			if w := visit(t, h, who, "GET", path, nil); w.Code != http.StatusForbidden {
+				t.Errorf("%s as %s: %d", path, who.ID, w.Code)
+			}
+		}
+	}
+	form := url.Values{"id": {"zoe"}, "name": {"Zoe"}, "role": {"agent", "oncall"}, "phone": {"+4930123456"}}
+	if w := visit(t, h, meg, "POST", "/directory", form); w.Header().Get("Location") != "/directory/zoe" || !f.people[3].Is(roster.OnCallee) {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	form.Set("phone", "030 12")
+	if w := visit(t, h, meg, "POST", "/directory", form); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "4930123456") || !strings.Contains(w.Body.String(), `value="030 12"`) {
+		t.Errorf("%d, nothing is said of the number", w.Code)
+	}
+	change := url.Values{"version": {"7"}, "name": {"Ann Lee-Ray"}, "role": {"requester"}}
+	if w := visit(t, h, meg, "POST", "/directory/ann", change); w.Code != http.StatusSeeOther || len(f.edits) != 1 {
+		t.Fatalf("%d %+v", w.Code, f.edits)
+	}
+	if e := f.edits[0]; *e.Name != "Ann Lee-Ray" || *e.Active || e.PIN != nil || *e.Phone != "" {
+		t.Errorf("%+v", e)
+	}
+	change.Set("version", "6")
+	if w := visit(t, h, meg, "POST", "/directory/ann", change); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "Somebody else changed this") {
+		t.Errorf("an old form: %d", w.Code)
+	}
+	if w := visit(t, h, rob, "POST", "/directory/ann", change); w.Code != http.StatusForbidden || len(f.edits) != 1 {
+		t.Errorf("an agent: %d", w.Code)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"deskbell/desk"
+	"deskbell/signin"
 )
 
 // peopleView is who works here, who is there, and who is called when.
@@ -78,9 +79,10 @@ func (p *pages) people(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	view := struct {
-		Page   page
-		People peopleView
-	}{p.page(r, "People", in.At), p.viewer.people(in)}
+		Page    page
+		People  peopleView
+		Manages bool
+	}{p.page(r, "People", in.At), p.viewer.people(in), signin.Caller(r.Context()).May(desk.AsManager)}
 	view.Page.Live = true
 	p.write(w, http.StatusOK, "people page", view)
 }

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"deskbell/clock"
@@ -50,6 +51,9 @@ type Desk interface {
 	KeepsFiles() bool
 	Attach(ctx context.Context, by desk.Caller, number int, name string, content []byte) (desk.Attachment, error)
 	Attachment(ctx context.Context, number int, id string) (a desk.Attachment, content []byte, err error)
+	Directory(ctx context.Context, f desk.DirectoryFilter) (list []desk.Entry, next string, err error)
+	Entry(ctx context.Context, id string) (desk.Entry, error)
+	AddPerson(ctx context.Context, by desk.Caller, p roster.Person) (desk.Entry, error)
 	EditPerson(ctx context.Context, by desk.Caller, id string, version int, e desk.EntryEdit) (desk.Entry, error)
 	RunningPolicy(ctx context.Context) (desk.PolicyView, error)
 	// Watch reports changes until ctx ends, then closes the channel. It may join
@@ -77,6 +81,13 @@ var staticFiles embed.FS
 
 var templates = template.Must(template.New("").Funcs(template.FuncMap{"list": list, "plural": plural, "less": func(a, b int) int { return a - b },
 	"priority": func(p ticket.Priority) string { return priorityWords[p] }, "planned": planned,
+	"roles": func(roles roster.Roles) string {
+		var words []string
+		for _, r := range roles {
+			words = append(words, roleWords[r])
+		}
+		return strings.Join(words, ", ")
+	},
 }).ParseFS(templateFiles, "templates/*.html"))
 
 type pages struct {
@@ -113,6 +124,10 @@ func New(cfg Config, d Desk) http.Handler {
 		"GET /charts/{name}":          p.workers(p.csv),
 		"GET /rehearsal":              p.workers(p.rehearse),
 		"GET /policy":                 p.workers(p.policy),
+		"GET /directory":              p.managers(p.directory),
+		"POST /directory":             p.managers(p.add),
+		"GET /directory/{id}":         p.managers(p.entry),
+		"POST /directory/{id}":        p.managers(p.edit),
 		"GET /events":                 p.open(p.events),
 		"GET /new":                    p.open(p.form),
 		"POST /new":                   p.submit,
@@ -157,12 +172,19 @@ func (p *pages) open(next http.HandlerFunc) http.HandlerFunc { return p.guard(de
 // workers keeps a page for those who work here.
 func (p *pages) workers(next http.HandlerFunc) http.HandlerFunc { return p.guard(desk.AsAgent, next) }
 
+// managers keeps a page for managers and administrators.
+func (p *pages) managers(next http.HandlerFunc) http.HandlerFunc {
+	return p.guard(desk.AsManager, next)
+}
+
 // guard asks for an access and sends strangers to sign in.
 func (p *pages) guard(need desk.Access, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch who := signin.Caller(r.Context()); {
 		case who.May(need), p.Open && need == desk.AsRequester:
 			next(w, r)
+		case who.May(desk.AsAgent):
+			p.say(w, r, http.StatusForbidden, "This page is for managers", "You are signed in, but you do not look after people.")
 		case who.May(desk.AsRequester):
 			p.say(w, r, http.StatusForbidden, "This page is for those who work here", "You are signed in, but you do not work on tickets.")
 		default:

@@ -58,6 +58,7 @@ type fakeDesk struct {
 	acts    []desk.Act
 	refuse  error
 	figures desk.Charts
+	edits   []desk.EntryEdit
 
 	mu       sync.Mutex
 	board    desk.Board
@@ -659,7 +660,34 @@ func (f *fakeDesk) Attachment(_ context.Context, number int, id string) (desk.At
 	return f.story.Files[0], []byte("<script>"), nil
 }
 
-func (f *fakeDesk) EditPerson(_ context.Context, by desk.Caller, id string, _ int, e desk.EntryEdit) (desk.Entry, error) {
+func (f *fakeDesk) Directory(context.Context, desk.DirectoryFilter) (list []desk.Entry, next string, err error) {
+	for _, p := range f.people {
+		list = append(list, desk.Entry{Person: p, Version: 1})
+	}
+	return list, "3.x", nil
+}
+
+func (f *fakeDesk) Entry(ctx context.Context, id string) (desk.Entry, error) {
+	p, err := f.Person(ctx, id)
+	return desk.Entry{Person: p, Version: 7, HasPIN: true}, err
+}
+
+func (f *fakeDesk) AddPerson(_ context.Context, _ desk.Caller, p roster.Person) (desk.Entry, error) {
+	if field, problem := p.Problem(); field != "" {
+		return desk.Entry{}, &desk.InvalidError{Field: field, Problem: problem}
+	}
+	f.people = append(f.people, p)
+	return desk.Entry{Person: p, Version: 1}, nil
+}
+
+func (f *fakeDesk) EditPerson(_ context.Context, by desk.Caller, id string, version int, e desk.EntryEdit) (desk.Entry, error) {
+	if by.May(desk.AsManager) {
+		if version != 7 {
+			return desk.Entry{}, desk.ErrChanged
+		}
+		f.edits = append(f.edits, e)
+		return desk.Entry{}, nil
+	}
 	if by.Person.ID != id || *e.Prefers == "pigeon" {
 		return desk.Entry{}, &desk.InvalidError{Field: "prefers", Problem: "use sms, im or none"}
 	}
