@@ -27,6 +27,8 @@ const commands = {
     await field.press("Enter");
   },
   fill: async (c) => pages.get(c.page).locator(c.selector).first().fill(c.text),
+  // Chooses a text file.
+  attach: async (c) => pages.get(c.page).locator(c.selector).first().setInputFiles({ name: c.name, mimeType: "text/plain", buffer: Buffer.from(c.text) }),
   // Presses a button; what it leads to is loaded then.
   press: async (c) => pages.get(c.page).locator(c.selector).first().click({ timeout: c.timeout }),
   where: async (c) => pages.get(c.page).url(),
