@@ -10,7 +10,7 @@ import (
 // checks on the way that it finds each.
 func examined(t *testing.T, s *servers, env []string) {
 	examine(t, s, nil, false, "fail configuration DATABASE_URL")
-	examine(t, s, env, false, "ok postgresql version", "fail schema version 0", "deskbell migrate", "fail namespace tickets is not known", "ok smpp", "ok xmpp", "has an archive")
+	examine(t, s, env, false, "ok postgresql version", "fail schema version 0", "deskbell migrate", "fail namespace tickets is not known", "ok smpp", "ok xmpp", "has an archive", "ok team room "+deskRoom+" is not there: the desk makes it")
 	s.mustRun(env, "migrate")
 	s.mustRun(env, "migrate") // there is nothing left to do
 	examine(t, s, env, false, "ok schema", "ok search attributes", "fail people nobody is known")

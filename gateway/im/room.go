@@ -333,10 +333,9 @@ func (r *room) keepLine(ctx context.Context, s *session, line xmpp.Chat) error {
 }
 
 // sort is what an entry of the room's archive is. That the archive names the desk beside
-// its own lines is not enough: ejabberd's does so in rooms that hide everybody else, where
-// anybody can forge the mark. Lines of people whose real JID cannot
-// be known come from their place in the room, which is nobody's address; of the others
-// those of people in the directory count.
+// its own lines is not enough, because ejabberd's does so in rooms that hide everybody
+// else. Lines of people whose real JID cannot be known come from their place in the room,
+// which is nobody's address; of the others those of people in the directory count.
 func (r *room) sort(ctx context.Context, s *session, e archived) (*gateway.Message, *message, error) {
 	m := &e.Forwarded.Message
 	_, nick, _ := strings.Cut(m.From, "/")
