@@ -350,29 +350,32 @@ func (r *room) sort(ctx context.Context, s *session, e archived) (*gateway.Messa
 	if !ours {
 		return nil, nil, nil
 	}
-	from := ""
-	if r.names() {
+	from := strings.ToLower(m.From)
+	if r.names() && len(m.Occupants) > 0 {
+		named := m.occupant()
+		if named == "" {
+			r.log.Warn("im: a line in the room with forged marks, passed over")
+			return nil, nil, nil
+		}
+		known, err := r.directory.Known(ctx, named)
+		if err != nil {
+			return nil, nil, fmt.Errorf("look up sender: %w", err)
+		}
+		if !known {
+			return nil, nil, nil
+		}
 		_, open, err := s.showing(ctx, r.jid)
 		if err != nil {
 			return nil, nil, fmt.Errorf("ask whom the room shows: %w", err)
 		}
-		if from = m.occupant(); open && from == "" {
-			r.log.Warn("im: a line in the room with forged marks, passed over")
-			return nil, nil, nil
-		}
-		if !open {
-			from = ""
+		if open {
+			from = named
 		}
 	}
-	if from == "" {
+	if strings.Contains(from, "/") {
 		if allowed, _ := r.strangers.allow(r.jid); !allowed {
 			return nil, nil, nil
 		}
-		from = strings.ToLower(m.From)
-	} else if known, err := r.directory.Known(ctx, from); err != nil {
-		return nil, nil, fmt.Errorf("look up sender: %w", err)
-	} else if !known {
-		return nil, nil, nil
 	}
 	return &gateway.Message{
 		Channel: gateway.IM, Key: e.ID + "/" + r.jid + "/" + from, From: from, ReplyTo: r.jid, Text: shorten(text, maxText),
