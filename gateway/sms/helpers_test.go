@@ -43,6 +43,8 @@ type inbox struct {
 	repeats   int
 	commits   int
 	err       error
+	confirms  error         // what Confirm fails with
+	failed    int           // its failures
 	hold      chan struct{} // not nil: Keep waits for it
 }
 
@@ -86,6 +88,10 @@ func (b *inbox) Keep(ctx context.Context, messages []gateway.Message) ([]gateway
 func (b *inbox) Confirm(_ context.Context, _ gateway.Channel, keys []string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.confirms != nil {
+		b.failed++
+		return b.confirms
+	}
 	if b.confirmed == nil {
 		b.confirmed = map[string]bool{}
 	}

@@ -286,16 +286,19 @@ func (in *inbound) mark(flag *bool) {
 	*flag = true
 }
 
-// confirm tells the inbox which acknowledgements the SMSC has: those proven by a
-// later answer, and those of messages that were said again on this same session
-// after their answer was written, for an SMSC repeats only what it has no answer
-// to. Not while the same PDU waits a second time: it came before the proof, and is no
-// new message.
+// confirm tells the inbox which acknowledgements the SMSC has: all those that a later
+// answer has proven, or, before a batch is kept, only those of what it says again. There
+// a written answer is enough, for on one session an SMSC repeats only what it has no
+// answer to. Not while the same PDU waits a second time: it came before the proof, and
+// is no new message.
 func (in *inbound) confirm(ctx context.Context, said map[string]bool) error {
 	in.mu.Lock()
 	ready := map[*ack]bool{}
 	var keys []string
 	for what, acks := range in.acked {
+		if said != nil && !said[what] {
+			continue
+		}
 		for _, k := range acks {
 			if in.waiting[same{what, k.seq}] == 0 && (k.proven || k.written && said[what]) {
 				ready[k] = true

@@ -3,6 +3,7 @@ package sms_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -57,6 +58,28 @@ func TestSamePDUTwiceBeforeTheProof(t *testing.T) {
 		t.Errorf("%d rows", n)
 	}
 	p.expect(pdu.EnquireLinkID) // nothing else proves the second answer
+}
+
+// A message does not wait for the confirmation of another one, and is not refused for
+// it; what failed is confirmed with the next.
+func TestConfirmationHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	p, d := peerDesk(t, nil)
+	set := func(err error) { d.inbox.mu.Lock(); defer d.inbox.mu.Unlock(); d.inbox.confirms = err }
+	set(errors.New("away"))
+	for seq, text := range []string{"one", "two"} {
+		p.write(deliver(uint32(seq+1), text))
+		if got := p.expect(pdu.DeliverSMRespID); got.Status != sms.StatusOK {
+			t.Errorf("answer %+v", got)
+		}
+		p.answer(p.expect(pdu.EnquireLinkID), sms.StatusOK) // the proof
+		eventually(t, "tried", func() bool { d.inbox.mu.Lock(); defer d.inbox.mu.Unlock(); return d.inbox.failed > seq })
+	}
+	set(nil)
+	p.write(deliver(3, "three"))
+	p.expect(pdu.DeliverSMRespID)
+	p.answer(p.expect(pdu.EnquireLinkID), sms.StatusOK)
+	eventually(t, "all confirmed", func() bool { return d.inbox.confirmedCount() == 3 })
 }
 
 // An answer that comes twice answers nothing else.
