@@ -37,7 +37,7 @@ type ChartFilter struct {
 
 const (
 	chartDays  = 28 // four of each weekday
-	chartWeeks = 26 // half a year
+	chartWeeks = 26 // half a year; DESKBELL_KEEP_DAYS keeps more than that
 	// chartsLast is how old figures may be before they are read again: they are about
 	// days.
 	chartsLast = 5 * time.Minute
