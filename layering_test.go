@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"notice":       {"ticket"},
 	"config":       {"policy", "roster"},
 	"ical":         {"roster"},
+	"ldap":         {"roster"},
 	"activities":   {"ticket", "roster", "notice", "policy"},
 	"rehearsal":    {"ticket", "roster", "policy", "activities"},
 	"store":        {"ticket", "roster", "policy", "gateway"},
@@ -57,7 +58,7 @@ var onlyIn = []struct {
 	by       []string
 	reason   string
 }{
-	{"net", []string{"config", "store", "desk", "workers", "signin", "api", "web", "gateway/im", "gateway/sms", "devstack", "e2e", "bench", "cmd/deskbell"},
+	{"net", []string{"config", "ldap", "store", "desk", "workers", "signin", "api", "web", "gateway/im", "gateway/sms", "devstack", "e2e", "bench", "cmd/deskbell"},
 		"decisions, and what a workflow replays, know no network"},
 	{"database/sql", []string{"store", "devstack", "cmd/deskbell"}, "store is the only way to the database"},
 	{"github.com/jackc/pgx", []string{"store", "devstack", "e2e", "cmd/deskbell"}, "store is the only way to the database"},
@@ -68,6 +69,7 @@ var onlyIn = []struct {
 	{"go.temporal.io/sdk/worker", []string{"workers", "bench", "cmd/deskbell"}, "workers decide which process runs which queue"},
 	{"github.com/emersion/go-ical", []string{"ical"}, "calendars are read in one place"},
 	{"github.com/teambition/rrule-go", []string{"ical"}, "calendars are read in one place"},
+	{"github.com/go-ldap/ldap", []string{"ldap"}, "directories are read in one place"},
 	{"github.com/rickar/cal", []string{"policy"}, "holidays change between releases, a replay must not see them"},
 	{"github.com/mattn/go-xmpp", []string{"gateway/im", "e2e", "bench"}, "XMPP stays inside gateway/im; a test or a measurement chats as a person does"},
 	{"github.com/fiorix/go-smpp", []string{"gateway/sms", "devstack", "e2e"}, "SMPP stays inside gateway/sms"},

@@ -57,11 +57,27 @@ func commandLine(t *testing.T, desk *Desk) {
 // run runs the program as an operator of the desk does, and returns what it says.
 func (d *Desk) run(args ...string) string {
 	d.t.Helper()
-	command := exec.CommandContext(d.t.Context(), program(d.t), args...)
-	command.Env = append(environment(), "DESKBELL_PUBLIC_URL="+d.HTTP, "DESKBELL_TOKEN="+d.Token, "DATABASE_URL="+d.DatabaseURL)
-	out, err := command.CombinedOutput()
+	out, err := d.line(args...)
 	if err != nil {
 		d.t.Fatalf("%v: %v\n%s", args, err, out)
 	}
-	return string(out)
+	return out
+}
+
+// fails is run that must not succeed.
+func (d *Desk) fails(args ...string) string {
+	d.t.Helper()
+	out, err := d.line(args...)
+	if err == nil {
+		d.t.Fatalf("%v succeeds: %s", args, out)
+	}
+	return out
+}
+
+func (d *Desk) line(args ...string) (string, error) {
+	d.t.Helper()
+	command := exec.CommandContext(d.t.Context(), program(d.t), args...)
+	command.Env = append(environment(), "DESKBELL_PUBLIC_URL="+d.HTTP, "DESKBELL_TOKEN="+d.Token, "DATABASE_URL="+d.DatabaseURL)
+	out, err := command.CombinedOutput()
+	return string(out), err
 }

@@ -55,6 +55,7 @@ func TestStories(t *testing.T) {
 		{"an agent in a terminal", terminal},
 		{"what managers see", managers},
 		{"the command line", commandLine},
+		{"people from LDAP", fromLDAP},
 		{"strangers", strangers},
 		{"tickets as people write them", unharmed},
 		{"idempotent submission", idempotency},

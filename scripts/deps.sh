@@ -50,6 +50,7 @@ missing() {
 		if ! command -v profanity >/dev/null; then echo profanity-light; fi
 		if ! command -v tmux >/dev/null; then echo tmux; fi
 		if ! perl -MNet::SMPP -e 1 2>/dev/null; then echo libnet-smpp-perl; fi
+		if ! command -v slapd >/dev/null && [ ! -x /usr/sbin/slapd ]; then echo slapd; fi
 		if ! command -v bearerbox >/dev/null && [ ! -x /usr/sbin/bearerbox ]; then echo kannel; fi
 	fi
 }
@@ -112,4 +113,5 @@ case " $wanted " in *" lua-dbi-sqlite3 "*) echo "without Prosody's SQLite module
 case " $wanted " in *" chromium "*) echo "without Chromium the browser tests are skipped" ;; esac
 case " $wanted " in *" python3-slixmpp "*) echo "without slixmpp the test against it is skipped" ;; esac
 case " $wanted " in *" ejabberd "* | *" profanity-light "* | *" tmux "*) echo "without ejabberd, profanity and tmux the tests with them are skipped" ;; esac
+case " $wanted " in *" slapd "*) echo "without slapd the test against an LDAP server is skipped" ;; esac
 case " $wanted " in *" libnet-smpp-perl "* | *" kannel "*) echo "without Net::SMPP and Kannel the tests against them are skipped" ;; esac

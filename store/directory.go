@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,9 +29,25 @@ type Entry struct {
 	roster.Person
 	Version int // grows with every change of the entry
 	HasPIN  bool
+	Source  string // the directory elsewhere that they came from; empty for none
 }
 
-func entry(row db.Person) Entry { return Entry{person(row), row.Version, row.PinHash != ""} }
+func entry(row db.Person) Entry {
+	return Entry{person(row), row.Version, row.PinHash != "", row.Source}
+}
+
+// Entries returns everybody, who is deactivated too, in the order of the people file.
+func (s *Store) Entries(ctx context.Context) ([]Entry, error) {
+	rows, err := s.q.People(ctx)
+	if err != nil {
+		return nil, fail("directory", err)
+	}
+	list := make([]Entry, len(rows))
+	for i, row := range rows {
+		list[i] = entry(row)
+	}
+	return list, nil
+}
 
 // Entry returns one entry, or ErrNotFound.
 func (s *Store) Entry(ctx context.Context, id string) (Entry, error) {
@@ -83,6 +100,7 @@ type EntryChange struct {
 	Person  roster.Person // its password is not kept, of its PIN only a hash
 	KeepPIN bool          // the PIN stays as it is, whatever Person says
 	Version int           // that was seen; 0 for who is new
+	Source  string        // where they come from; as it is when empty
 }
 
 // SaveEntries writes all changes, or none. Each that changes something is in the audit
@@ -238,7 +256,7 @@ func (s *Store) saveEntries(ctx context.Context, q *db.Queries, changes []EntryC
 func (s *Store) saveEntry(ctx context.Context, q *db.Queries, before *db.Person, c EntryChange, pin string, by Audit) (wrote bool, err error) {
 	p, was, version := c.Person, roster.Person{}, 0
 	row := db.WritePersonParams{ID: p.ID, Name: p.Name, Phone: optional(p.Phone), Jid: optional(p.JID), Language: p.Language, Loc: p.Loc,
-		Grp: p.Group, Prefers: p.Prefers, PinHash: pin}
+		Grp: p.Group, Prefers: p.Prefers, PinHash: pin, Source: c.Source}
 	for _, role := range p.Roles {
 		row.Roles = append(row.Roles, string(role))
 	}
@@ -251,8 +269,14 @@ func (s *Store) saveEntry(ctx context.Context, q *db.Queries, before *db.Person,
 		if p.Inactive && was.Inactive {
 			row.DeactivatedAt = before.DeactivatedAt
 		}
-		if fields = differences(was, p); pin != before.PinHash {
+		for _, d := range differences(was, p) {
+			fields = append(fields, d.field)
+		}
+		if pin != before.PinHash {
 			fields = append(fields, "pin")
+		}
+		if row.Source = cmp.Or(c.Source, before.Source); row.Source != before.Source {
+			fields = append(fields, "source")
 		}
 	}
 	switch {
@@ -292,17 +316,28 @@ func (s *Store) saveEntry(ctx context.Context, q *db.Queries, before *db.Person,
 	return true, errors.Join(err, s.note(ctx, q, by))
 }
 
-// differences are the fields, as files name them, in which two entries differ.
-func differences(a, b roster.Person) (fields []string) {
-	for _, f := range []struct{ name, a, b string }{
+// difference is a field, as files name it, in which two people differ.
+type difference struct{ field, before, after string }
+
+func differences(a, b roster.Person) (list []difference) {
+	for _, d := range []difference{
 		{"name", a.Name, b.Name}, {"role", fmt.Sprint(a.Roles), fmt.Sprint(b.Roles)}, {"phone", a.Phone, b.Phone}, {"jid", a.JID, b.JID},
 		{"language", a.Language, b.Language}, {"loc", a.Loc, b.Loc}, {"group", a.Group, b.Group}, {"prefers", a.Prefers, b.Prefers},
 	} {
-		if f.a != f.b {
-			fields = append(fields, f.name)
+		if d.before != d.after {
+			list = append(list, d)
 		}
 	}
-	return fields
+	return list
+}
+
+// Differences says in words what a person has otherwise than the entry, PIN and
+// activity aside.
+func (e Entry) Differences(p roster.Person) (words []string) {
+	for _, d := range differences(e.Person, p) {
+		words = append(words, fmt.Sprintf("%s %q -> %q", d.field, d.before, d.after))
+	}
+	return words
 }
 
 const uniqueViolation = "23505"

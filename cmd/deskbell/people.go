@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -22,7 +23,9 @@ type peopleCmd struct {
 
 // peopleListCmd works on the database: the first people come before the first token.
 type peopleListCmd struct {
-	Import string `help:"File of people and rota to import (YAML or JSON; CSV for people alone)." type:"existingfile"`
+	Import string   `placeholder:"FILE|URL" help:"Import people and rota from a file (YAML or JSON; CSV for people alone), or people from ldaps://host or ldap://host (with StartTLS)."`
+	DryRun bool     `help:"Show what an import from LDAP would change, and change nothing."`
+	LDAP   ldapFlag `embed:"" prefix:"ldap-"`
 }
 
 func (c peopleListCmd) Run(ctx context.Context, log *slog.Logger) error {
@@ -31,7 +34,13 @@ func (c peopleListCmd) Run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer s.Close()
-	if c.Import != "" {
+	fromLDAP := strings.HasPrefix(c.Import, "ldap://") || strings.HasPrefix(c.Import, "ldaps://")
+	switch {
+	case fromLDAP:
+		return c.LDAP.run(ctx, s, c.Import, c.DryRun, os.Stdout)
+	case c.DryRun:
+		return errors.New("--dry-run is for imports from LDAP")
+	case c.Import != "":
 		file, err := config.People(c.Import)
 		if err != nil {
 			return err

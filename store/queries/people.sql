@@ -1,11 +1,11 @@
 -- name: WritePerson :one
 -- Who is new comes last.
-INSERT INTO people (id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, deactivated_at)
-SELECT @id, coalesce(max(p.position), 0) + 1, @name, @roles, @phone, @jid, @language, @loc, @grp, @prefers, @pin_hash, @deactivated_at FROM people p
+INSERT INTO people (id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, deactivated_at, source)
+SELECT @id, coalesce(max(p.position), 0) + 1, @name, @roles, @phone, @jid, @language, @loc, @grp, @prefers, @pin_hash, @deactivated_at, @source FROM people p
 ON CONFLICT (id) DO UPDATE SET
     name = excluded.name, roles = excluded.roles, phone = excluded.phone, jid = excluded.jid, language = excluded.language,
     loc = excluded.loc, grp = excluded.grp, prefers = excluded.prefers, pin_hash = excluded.pin_hash,
-    deactivated_at = excluded.deactivated_at, version = people.version + 1
+    deactivated_at = excluded.deactivated_at, source = excluded.source, version = people.version + 1
 RETURNING version;
 
 -- name: OrderPeople :exec

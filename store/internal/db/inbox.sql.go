@@ -368,7 +368,7 @@ func (q *Queries) ReplyTo(ctx context.Context, key string) (string, error) {
 }
 
 const returners = `-- name: Returners :many
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people WHERE away_until <= $1 ORDER BY position
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at, source FROM people WHERE away_until <= $1 ORDER BY position
 `
 
 // Who said until when they are away, and is due.
@@ -404,6 +404,7 @@ func (q *Queries) Returners(ctx context.Context, now *time.Time) ([]Person, erro
 			&i.LastAsked,
 			&i.Version,
 			&i.DeactivatedAt,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}

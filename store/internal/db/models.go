@@ -119,6 +119,7 @@ type Person struct {
 	LastAsked      *time.Time
 	Version        int
 	DeactivatedAt  *time.Time
+	Source         string
 }
 
 type Promise struct {

@@ -11,7 +11,7 @@ import (
 )
 
 const directory = `-- name: Directory :many
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at, source FROM people
 WHERE (position, id) > ($1::integer, $2::text)
   AND ($3::text = '' OR $3 = ANY (roles)) AND ($4::text = '' OR grp = $4) AND ($5::boolean OR deactivated_at IS NULL)
   AND ($6::text = '' OR position(lower($6) IN lower(id || ' ' || name || ' ' || coalesce(phone, '') || ' ' || coalesce(jid, ''))) > 0)
@@ -68,6 +68,7 @@ func (q *Queries) Directory(ctx context.Context, arg DirectoryParams) ([]Person,
 			&i.LastAsked,
 			&i.Version,
 			&i.DeactivatedAt,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}
@@ -80,7 +81,7 @@ func (q *Queries) Directory(ctx context.Context, arg DirectoryParams) ([]Person,
 }
 
 const lockedPeople = `-- name: LockedPeople :many
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at, source FROM people WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE
 `
 
 func (q *Queries) LockedPeople(ctx context.Context, ids []string) ([]Person, error) {
@@ -115,6 +116,7 @@ func (q *Queries) LockedPeople(ctx context.Context, ids []string) ([]Person, err
 			&i.LastAsked,
 			&i.Version,
 			&i.DeactivatedAt,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}
@@ -141,7 +143,7 @@ func (q *Queries) MarkAsked(ctx context.Context, arg MarkAskedParams) error {
 }
 
 const member = `-- name: Member :one
-SELECT p.id, p.position, p.name, p.roles, p.phone, p.jid, p.language, p.loc, p.grp, p.prefers, p.pin_hash, p.presence, p.presence_show, p.presence_reason, p.presence_since, p.last_seen, p.away_until, p.away_reason, p.stopped, p.last_asked, p.version, p.deactivated_at, ARRAY(
+SELECT p.id, p.position, p.name, p.roles, p.phone, p.jid, p.language, p.loc, p.grp, p.prefers, p.pin_hash, p.presence, p.presence_show, p.presence_reason, p.presence_since, p.last_seen, p.away_until, p.away_reason, p.stopped, p.last_asked, p.version, p.deactivated_at, p.source, ARRAY(
     SELECT t.number FROM tickets t WHERE t.assignee = p.id AND t.status IN ('assigned', 'pending') ORDER BY t.number
 )::integer[] AS holding
 FROM people p WHERE p.id = $1
@@ -178,13 +180,14 @@ func (q *Queries) Member(ctx context.Context, id string) (MemberRow, error) {
 		&i.Person.LastAsked,
 		&i.Person.Version,
 		&i.Person.DeactivatedAt,
+		&i.Person.Source,
 		&i.Holding,
 	)
 	return i, err
 }
 
 const members = `-- name: Members :many
-SELECT p.id, p.position, p.name, p.roles, p.phone, p.jid, p.language, p.loc, p.grp, p.prefers, p.pin_hash, p.presence, p.presence_show, p.presence_reason, p.presence_since, p.last_seen, p.away_until, p.away_reason, p.stopped, p.last_asked, p.version, p.deactivated_at, coalesce(h.numbers, '{}')::integer[] AS holding
+SELECT p.id, p.position, p.name, p.roles, p.phone, p.jid, p.language, p.loc, p.grp, p.prefers, p.pin_hash, p.presence, p.presence_show, p.presence_reason, p.presence_since, p.last_seen, p.away_until, p.away_reason, p.stopped, p.last_asked, p.version, p.deactivated_at, p.source, coalesce(h.numbers, '{}')::integer[] AS holding
 FROM people p
 LEFT JOIN (
     SELECT assignee, array_agg(number ORDER BY number) AS numbers
@@ -231,6 +234,7 @@ func (q *Queries) Members(ctx context.Context) ([]MembersRow, error) {
 			&i.Person.LastAsked,
 			&i.Person.Version,
 			&i.Person.DeactivatedAt,
+			&i.Person.Source,
 			&i.Holding,
 		); err != nil {
 			return nil, err
@@ -254,7 +258,7 @@ func (q *Queries) OrderPeople(ctx context.Context, named []string) error {
 }
 
 const people = `-- name: People :many
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people ORDER BY position, id
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at, source FROM people ORDER BY position, id
 `
 
 func (q *Queries) People(ctx context.Context) ([]Person, error) {
@@ -289,6 +293,7 @@ func (q *Queries) People(ctx context.Context) ([]Person, error) {
 			&i.LastAsked,
 			&i.Version,
 			&i.DeactivatedAt,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}
@@ -301,7 +306,7 @@ func (q *Queries) People(ctx context.Context) ([]Person, error) {
 }
 
 const peopleByID = `-- name: PeopleByID :many
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people WHERE id = ANY ($1::text[])
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at, source FROM people WHERE id = ANY ($1::text[])
 `
 
 func (q *Queries) PeopleByID(ctx context.Context, ids []string) ([]Person, error) {
@@ -336,6 +341,7 @@ func (q *Queries) PeopleByID(ctx context.Context, ids []string) ([]Person, error
 			&i.LastAsked,
 			&i.Version,
 			&i.DeactivatedAt,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}
@@ -359,7 +365,7 @@ func (q *Queries) PeopleFile(ctx context.Context) (string, error) {
 }
 
 const personByJID = `-- name: PersonByJID :one
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people WHERE jid = $1::text AND deactivated_at IS NULL
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at, source FROM people WHERE jid = $1::text AND deactivated_at IS NULL
 `
 
 func (q *Queries) PersonByJID(ctx context.Context, jid string) (Person, error) {
@@ -388,12 +394,13 @@ func (q *Queries) PersonByJID(ctx context.Context, jid string) (Person, error) {
 		&i.LastAsked,
 		&i.Version,
 		&i.DeactivatedAt,
+		&i.Source,
 	)
 	return i, err
 }
 
 const personByPhone = `-- name: PersonByPhone :one
-SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at FROM people WHERE phone = $1::text AND deactivated_at IS NULL
+SELECT id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, presence, presence_show, presence_reason, presence_since, last_seen, away_until, away_reason, stopped, last_asked, version, deactivated_at, source FROM people WHERE phone = $1::text AND deactivated_at IS NULL
 `
 
 func (q *Queries) PersonByPhone(ctx context.Context, phone string) (Person, error) {
@@ -422,6 +429,7 @@ func (q *Queries) PersonByPhone(ctx context.Context, phone string) (Person, erro
 		&i.LastAsked,
 		&i.Version,
 		&i.DeactivatedAt,
+		&i.Source,
 	)
 	return i, err
 }
@@ -501,12 +509,12 @@ func (q *Queries) SetStopped(ctx context.Context, arg SetStoppedParams) (int64, 
 }
 
 const writePerson = `-- name: WritePerson :one
-INSERT INTO people (id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, deactivated_at)
-SELECT $1, coalesce(max(p.position), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 FROM people p
+INSERT INTO people (id, position, name, roles, phone, jid, language, loc, grp, prefers, pin_hash, deactivated_at, source)
+SELECT $1, coalesce(max(p.position), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 FROM people p
 ON CONFLICT (id) DO UPDATE SET
     name = excluded.name, roles = excluded.roles, phone = excluded.phone, jid = excluded.jid, language = excluded.language,
     loc = excluded.loc, grp = excluded.grp, prefers = excluded.prefers, pin_hash = excluded.pin_hash,
-    deactivated_at = excluded.deactivated_at, version = people.version + 1
+    deactivated_at = excluded.deactivated_at, source = excluded.source, version = people.version + 1
 RETURNING version
 `
 
@@ -522,6 +530,7 @@ type WritePersonParams struct {
 	Prefers       string
 	PinHash       string
 	DeactivatedAt *time.Time
+	Source        string
 }
 
 // Who is new comes last.
@@ -538,6 +547,7 @@ func (q *Queries) WritePerson(ctx context.Context, arg WritePersonParams) (int, 
 		arg.Prefers,
 		arg.PinHash,
 		arg.DeactivatedAt,
+		arg.Source,
 	)
 	var version int
 	err := row.Scan(&version)
