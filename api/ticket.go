@@ -242,7 +242,7 @@ func (s *server) timeline(ctx context.Context, in *numberInput) (*timelineOutput
 	all := seesAll(caller(ctx))
 	out := &timelineOutput{Body: []desk.Line{}}
 	for _, l := range lines {
-		if all || requesterReads[ticket.Kind(l.Event)] {
+		if all || ticket.Kind(l.Event).RequesterReads() {
 			l.At = l.At.UTC()
 			out.Body = append(out.Body, l)
 		}
@@ -260,14 +260,6 @@ func (s *server) why(ctx context.Context, in *numberInput) (*whyOutput, error) {
 		return nil, s.problem(ctx, err)
 	}
 	return &whyOutput{view}, nil
-}
-
-// requesterReads is what a requester may read of the own ticket: not the notes
-// that agents keep, not who was asked and who declined.
-var requesterReads = map[ticket.Kind]bool{
-	ticket.Opened: true, ticket.Taken: true, ticket.Promised: true, ticket.Slipped: true, ticket.Released: true, ticket.Lapsed: true, ticket.Solved: true, ticket.Shut: true,
-	ticket.Asked: true, ticket.Told: true, ticket.Written: true, ticket.Answered: true, ticket.Withdrawn: true, ticket.Reopened: true,
-	ticket.Passed: true, ticket.TakenOver: true, ticket.AssignedTo: true, ticket.Undone: true, ticket.Reprioritised: true, ticket.MergedInto: true,
 }
 
 // seesAll tells whether the caller may read every ticket.

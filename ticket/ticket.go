@@ -231,6 +231,17 @@ type Opening struct {
 // Kind is what an event says happened.
 type Kind string
 
+// RequesterReads tells whether a requester may read of such an event of the own ticket:
+// not the notes that agents keep, not who was asked and who declined.
+func (k Kind) RequesterReads() bool {
+	switch k {
+	case Opened, Taken, Promised, Slipped, Released, Lapsed, Solved, Shut, Asked, Told, Written, Answered, Withdrawn, Reopened,
+		Passed, TakenOver, AssignedTo, Undone, Reprioritised, MergedInto:
+		return true
+	}
+	return false
+}
+
 // The kinds of events.
 const (
 	Opened        Kind = "opened"

@@ -161,18 +161,11 @@ var spoken = map[ticket.Kind]string{
 	ticket.Asked: "asked", ticket.Told: "wrote", ticket.Solved: "solved it", ticket.Noted: "noted", ticket.Raised: "asked for help", ticket.PassOffered: "passed it on", ticket.Withdrawn: "withdrew it",
 }
 
-// shared are the events that a requester may know of.
-var shared = map[ticket.Kind]bool{
-	ticket.Opened: true, ticket.Taken: true, ticket.Promised: true, ticket.Slipped: true, ticket.Released: true, ticket.Lapsed: true, ticket.Solved: true, ticket.Shut: true,
-	ticket.Asked: true, ticket.Told: true, ticket.Written: true, ticket.Answered: true, ticket.Withdrawn: true, ticket.Reopened: true,
-	ticket.Passed: true, ticket.TakenOver: true, ticket.AssignedTo: true, ticket.Undone: true, ticket.Reprioritised: true, ticket.MergedInto: true,
-}
-
 var channelNames = map[string]string{"sms": "by text", "im": "in chat", "web": "on this page", "rest": "by the API"}
 
 // entry is a line of the story; ok is false for what the reader need not know.
 func (v viewer) entry(e ticket.Event, t ticket.Ticket, now time.Time, requester bool) (line entry, ok bool) {
-	if e.Kind == ticket.Planned || e.Kind == ticket.Kept || requester && !shared[e.Kind] {
+	if e.Kind == ticket.Planned || e.Kind == ticket.Kept || requester && !e.Kind.RequesterReads() {
 		return entry{}, false
 	}
 	line = entry{At: v.when(e.At, now), Who: cmp.Or(e.Actor.Name, e.Actor.ID)}
