@@ -84,3 +84,20 @@ func TestEditPerson(t *testing.T) {
 		t.Errorf("bob signs in: %v", err)
 	}
 }
+
+// What PostgreSQL cannot look for as text is the caller's mistake, at every door.
+func TestNoText(t *testing.T) {
+	w := open(t, "")
+	for what, err := range map[string]error{
+		"a NUL": w.desk.RemoveRotation(t.Context(), "it\x00", "primary", "bob"),
+		"bytes": w.desk.RemoveFeed(t.Context(), "bob\xff"),
+		"a search": func() error {
+			_, _, err := w.desk.Directory(t.Context(), desk.DirectoryFilter{Words: "\x00"})
+			return err
+		}(),
+	} {
+		if _, invalid := errors.AsType[*desk.InvalidError](err); !invalid {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
