@@ -69,7 +69,7 @@ func install(dir, folder string) error {
 	if _, err := exec.LookPath("node"); err != nil {
 		return err
 	}
-	files, err := filepath.Glob(filepath.Join(folder, "*"))
+	files, err := filepath.Glob(filepath.Join(folder, "*.[jt]s*"))
 	if err != nil {
 		return err
 	}
