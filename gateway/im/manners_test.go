@@ -47,7 +47,9 @@ func testComposing(t *testing.T, p *server) {
 		return has(c, nsChatStates, "composing") && has(c, nsReceipts, "received")
 	})
 	d.Send(t.Context(), gateway.Delivery{Key: "k", To: alice.jid, Text: "yours"})
-	alice.chat("the end of it", func(c xmpp.Chat) bool { return c.Text == "yours" && has(c, nsChatStates, "active") })
+	alice.chat("the end of it", func(c xmpp.Chat) bool {
+		return c.Text == "yours" && has(c, nsChatStates, "active") && has(c, "urn:xmpp:styling:0", "unstyled")
+	})
 
 	bob.say("take 143")
 	d.message("take 143")

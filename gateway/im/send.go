@@ -38,7 +38,7 @@ func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome 
 		return due
 	}
 	id := wireID(d.Key, to)
-	stanza := message{To: to, Type: "chat", ID: id, Body: d.Text, Request: &struct{}{}, OriginID: &idRef{id}, Active: &struct{}{}}
+	stanza := message{To: to, Type: "chat", ID: id, Body: d.Text, Request: &struct{}{}, OriginID: &idRef{id}, Active: &struct{}{}, Unstyled: &struct{}{}}
 	if d.Replaces != "" {
 		stanza.Replaces = &idRef{d.Replaces}
 	}

@@ -80,6 +80,9 @@ type message struct {
 	Replaces  *idRef    `xml:"urn:xmpp:message-correct:0 replace"`
 	Active    *struct{} `xml:"http://jabber.org/protocol/chatstates active"`
 	Composing *struct{} `xml:"http://jabber.org/protocol/chatstates composing"`
+	// Unstyled has a client show stars and backquotes as somebody typed them (XEP-0393);
+	// we use none ourselves.
+	Unstyled *struct{} `xml:"urn:xmpp:styling:0 unstyled"`
 }
 
 type idRef struct {
