@@ -14,6 +14,7 @@ import (
 
 // Estimate is what somebody may be told about the wait of a ticket that nobody has.
 type Estimate struct {
+	Place   int      // in line, from 1, of the ticket that it is for
 	Free    []string // names of those who are there and have nothing
 	Present int      // people on duty who can be reached
 	// Low and High are how long it usually takes; High is 0 when no number is honest.
@@ -99,6 +100,7 @@ func (d *Desk) waitHistory(ctx context.Context) (h WaitHistory, present bool, er
 // Nobody there means no number.
 func (d *Desk) estimate(ctx context.Context, place int, agents []AgentView) (Estimate, error) {
 	e := there(agents)
+	e.Place = place
 	if e.Present == 0 {
 		return e, nil
 	}

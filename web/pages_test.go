@@ -236,6 +236,12 @@ func TestWaitWords(t *testing.T) {
 			t.Errorf("%d to %d min: %q, want %q", c.low, c.high, got, c.want)
 		}
 	}
+	for place, want := range map[int]string{2: "at once", 3: "within 5–20 min"} {
+		e := desk.Estimate{Place: place, Present: 2, Free: []string{"Bob", "Eve"}, Low: minutes(5), High: minutes(20)}
+		if got := waitWords(e); !strings.Contains(got, want) {
+			t.Errorf("place %d with two free: %q", place, got)
+		}
+	}
 	s := told()
 	s.Ticket.CreatedAt, s.Place = ago(10), 2
 	promise := &desk.WaitPromise{At: ago(10), Place: 2, Low: minutes(10), High: minutes(30)}

@@ -187,10 +187,10 @@ func span(d time.Duration) string {
 	}
 }
 
-// waitWords says how long a new request takes.
+// waitWords says how long a new request takes. Who is free takes the first in line.
 func waitWords(e desk.Estimate) string {
 	switch {
-	case len(e.Free) > 0:
+	case len(e.Free) > 0 && len(e.Free) >= e.Place:
 		return "usually taken at once: someone is free now"
 	case e.High > 0:
 		return "usually taken " + between(e.Low, e.High)
