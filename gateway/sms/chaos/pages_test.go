@@ -92,7 +92,7 @@ func TestPages(t *testing.T) {
 	arrived("outage")
 
 	for i := range d.smscs {
-		d.fault(i, map[string]any{"lose_responses": pages}) // it has them, and we do not know
+		d.fault(i, map[string]any{"silent": true}) // it has them, and we do not know
 	}
 	page("kill")
 	until(t, time.Minute, "pages in flight", func() bool { return count("state = 'sending'") > 0 && len(d.ledger(0))+len(d.ledger(1)) > pages+5 })
@@ -101,7 +101,7 @@ func TestPages(t *testing.T) {
 		t.Error("nothing was in flight")
 	}
 	for i := range d.smscs {
-		d.fault(i, map[string]any{"lose_responses": 0})
+		d.fault(i, map[string]any{"silent": false})
 	}
 	d.startChild()
 	arrived("kill")
