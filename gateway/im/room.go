@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"deskbell/gateway"
@@ -37,6 +38,7 @@ const (
 	standing = iota // outside
 	asking
 	seated
+	settled // seated, and it is known what the room keeps
 )
 
 var (
@@ -53,6 +55,7 @@ type room struct {
 	archive *archive
 	bell    chan struct{} // rung by a line
 	moved   chan struct{} // rung when the seat changes
+	said    atomic.Int64  // lines of the desk that came back
 
 	mu    sync.Mutex
 	nick  string
@@ -94,6 +97,14 @@ func (r *room) attend(ctx context.Context, s *session) {
 	}
 }
 
+func (r *room) settle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seat == seated {
+		r.seat = settled
+	}
+}
+
 func (r *room) leave() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,6 +129,7 @@ func (r *room) sit(ctx context.Context, s *session, refusals int) error {
 	if err := r.prepare(ctx, s); err != nil {
 		return err
 	}
+	r.settle()
 	for {
 		if r.reads() {
 			if err := r.drain(ctx, s, r.archive); err != nil {
@@ -137,7 +149,7 @@ func (r *room) sit(ctx context.Context, s *session, refusals int) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if r.sits() != seated || gone != nil {
+		if r.sits() < seated || gone != nil {
 			return errors.Join(errNoSeat, gone)
 		}
 	}
@@ -246,7 +258,7 @@ func (r *room) join(ctx context.Context, s *session, refusals int) error {
 			return ctx.Err()
 		}
 	}
-	if r.sits() != seated {
+	if r.sits() < seated {
 		return fmt.Errorf("%w as %s", errNoEntry, nick)
 	}
 	return nil
@@ -282,10 +294,7 @@ func (r *room) furnish(ctx context.Context, s *session) error {
 // stillThere asks the room whether we are in it (XEP-0410): one that was restarted has
 // forgotten us without a word.
 func (r *room) stillThere(ctx context.Context, s *session) error {
-	r.mu.Lock()
-	seat := r.jid + "/" + r.nick
-	r.mu.Unlock()
-	_, err := s.request(ctx, seat, "get", ping{})
+	_, err := s.request(ctx, r.place(), "get", ping{})
 	return err
 }
 
@@ -299,7 +308,7 @@ func (r *room) note(said xmpp.Presence) {
 	}
 	switch said.Type {
 	case "":
-		r.seat = seated
+		r.seat = max(r.seat, seated)
 	case "unavailable", "error":
 		r.seat = standing
 	}
@@ -312,10 +321,11 @@ func (r *room) hear(line xmpp.Chat, ask func(xmpp.Chat)) {
 	if bare(line.Remote) != r.jid || line.Text == "" || !line.Stamp.IsZero() {
 		return
 	}
-	if r.reads() {
-		ring(r.bell)
-	} else {
+	switch {
+	case !r.reads():
 		ask(line)
+	case line.Remote != r.place() || !r.names() || r.said.Add(1)%pageSize == 0: // as with our own chats, see sendProven
+		ring(r.bell)
 	}
 }
 
@@ -389,7 +399,7 @@ const notInside = "not-acceptable"
 // posted decides what needs no writing: nothing can be said from outside, and a line
 // whose earlier attempt has an unknown outcome may be among the room's last.
 func (r *room) posted(ctx context.Context, s *session, d gateway.Delivery, id string) (o gateway.Outcome, done bool) {
-	if r.sits() != seated {
+	if r.sits() != settled {
 		return gateway.Outcome{State: gateway.Due, RetryIn: sendAgain, Reason: "not in the room"}, true
 	}
 	if d.Attempt < 2 || !r.reads() {
@@ -403,6 +413,13 @@ func (r *room) posted(ctx context.Context, s *session, d gateway.Delivery, id st
 		return gateway.Outcome{State: gateway.Sent, WireIDs: []string{id}}, true
 	}
 	return o, false
+}
+
+// place is the desk's own address in the room.
+func (r *room) place() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.jid + "/" + r.nick
 }
 
 func (r *room) sits() int {
