@@ -330,8 +330,7 @@ func (p *play) chatOf(who string) *Chat {
 			if err := c.ping(); err != nil {
 				p.t.Fatal(err)
 			}
-			all, _ := c.history()
-			c.before = len(all)
+			c.begin()
 		}
 		return c
 	}

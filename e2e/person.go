@@ -46,11 +46,7 @@ func (d *Desk) wire(who, number string) *Wire {
 		history: func() ([]Message, error) { return d.phones.messages(number) },
 		write:   func(text string) error { return d.phones.send(number, text) },
 	}
-	all, err := w.history()
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	w.before = len(all)
+	w.begin()
 	return w
 }
 

@@ -33,6 +33,16 @@ func contains(text string, parts []string) bool {
 	return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(text, part) })
 }
 
+// begin leaves what has come so far to earlier stories.
+func (w *Wire) begin() {
+	w.t.Helper()
+	all, err := w.history()
+	if err != nil {
+		w.t.Fatalf("%s: %v", w.who, err)
+	}
+	w.before = len(all)
+}
+
 // read returns the story's messages from the desk.
 func (w *Wire) read() []Message {
 	w.t.Helper()
