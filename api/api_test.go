@@ -85,7 +85,7 @@ func TestTicketShape(t *testing.T) {
 		t.Errorf("Location %q", got)
 	}
 	want := map[string]any{"number": 100.0, "status": "new", "priority": "P1", "subject": " Druckér\n\"3\" 🖨 ", "body": "", "requester": "ann", "assignee": nil, "group": "",
-		"created_at": "2026-11-23T12:00:00Z", "claimed_at": nil, "resolved_at": nil, "due_at": nil, "expected_at": nil, "escalation": 0.0, "waiting_for": "agent", "version": 0.0}
+		"created_at": "2026-11-23T12:00:00Z", "claimed_at": nil, "resolved_at": nil, "due_at": nil, "expected_at": nil, "late": false, "escalation": 0.0, "waiting_for": "agent", "version": 0.0}
 	if diff := cmp.Diff(want, a.JSON); diff != "" {
 		t.Error(diff)
 	}
@@ -102,6 +102,11 @@ func TestTicketShape(t *testing.T) {
 		if got := a.JSON["expected_at"]; got != expected {
 			t.Errorf("expected_at %v of %s, want %s", got, by, expected)
 		}
+	}
+	b.desk.now = noon.Add(2 * time.Hour)
+	b.desk.tick(100)
+	if late := b.must(200, b.send("ann", "GET", "/v1/tickets/100", "")).JSON["late"]; late != true {
+		t.Errorf("late is %v after the time", late)
 	}
 }
 

@@ -120,6 +120,18 @@ func (f *fakeDesk) Submit(_ context.Context, s desk.Submission) (ticket.Ticket, 
 	return t, false, nil
 }
 
+// tick has happen what is due by now.
+func (f *fakeDesk) tick(number int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t, events, err := ticket.Apply(f.tickets[number-100], ticket.Tick(), f.now)
+	if err != nil {
+		panic(err)
+	}
+	f.tickets[number-100] = t
+	f.tell(number, events)
+}
+
 func (f *fakeDesk) tell(number int, events []ticket.Event) {
 	for _, e := range events {
 		f.lines[number] = append(f.lines[number], desk.Line{Seq: e.Seq, At: e.At.In(time.FixedZone("X", 3600)), Actor: e.Actor.ID, Channel: e.Channel, Event: string(e.Kind), Text: e.Text})

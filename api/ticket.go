@@ -28,6 +28,7 @@ type Ticket struct {
 	ResolvedAt *time.Time      `json:"resolved_at"`
 	DueAt      *time.Time      `json:"due_at" doc:"The target that counts now: to be taken, then to be solved. Null when none does."`
 	ExpectedAt *time.Time      `json:"expected_at" doc:"When the holder promised news or the end. Null without a promise."`
+	Late       bool            `json:"late" doc:"expected_at passed without either."`
 	Escalation int             `json:"escalation" doc:"The step reached; 0 for none."`
 	WaitingFor string          `json:"waiting_for" enum:"agent,holder,requester,time," doc:"Who must move; empty when nobody must."`
 	Version    int             `json:"version" doc:"Grows with every change."`
@@ -37,7 +38,7 @@ func shape(t ticket.Ticket) Ticket {
 	out := Ticket{
 		Number: t.Number, Status: t.Status, Priority: t.Priority, Subject: t.Subject, Body: t.Body,
 		Requester: t.Requester.ID, Group: t.Group,
-		CreatedAt: t.CreatedAt.UTC(), ClaimedAt: moment(t.ClaimedAt), ResolvedAt: moment(t.ResolvedAt), DueAt: moment(t.DueAt()), ExpectedAt: moment(t.ExpectedAt()),
+		CreatedAt: t.CreatedAt.UTC(), ClaimedAt: moment(t.ClaimedAt), ResolvedAt: moment(t.ResolvedAt), DueAt: moment(t.DueAt()), ExpectedAt: moment(t.ExpectedAt()), Late: t.Late(),
 		Escalation: t.Reached, WaitingFor: t.WaitingFor(), Version: t.Version,
 	}
 	if t.Assignee.ID != "" {

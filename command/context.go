@@ -63,6 +63,8 @@ type Ticket struct {
 	Asked bool `json:"asked,omitempty"`
 	// Expected is when its holder promised news or the end; zero without a promise.
 	Expected time.Time `json:"expected,omitzero"`
+	// Late is set once Expected passed without either.
+	Late bool `json:"late,omitempty"`
 }
 
 // Offer is a ticket that this person was offered, or is paged or passed.

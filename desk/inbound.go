@@ -402,7 +402,7 @@ func endOffers(c *command.Context, offered []ticket.Ticket) {
 func brief(list []ticket.Ticket) []command.Ticket {
 	out := make([]command.Ticket, len(list))
 	for i, t := range list {
-		out[i] = command.Ticket{Number: t.Number, Status: t.Status, Subject: t.Subject, Asked: t.Status == ticket.Pending && t.WaitingFor() == "requester", Expected: t.ExpectedAt()}
+		out[i] = command.Ticket{Number: t.Number, Status: t.Status, Subject: t.Subject, Asked: t.Status == ticket.Pending && t.WaitingFor() == "requester", Expected: t.ExpectedAt(), Late: t.Late()}
 	}
 	return out
 }

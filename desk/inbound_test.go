@@ -527,6 +527,25 @@ func TestIncomplete(t *testing.T) {
 	}
 }
 
+// MINE tells what was promised, and from then on what is late.
+func TestMineTellsWhatIsLate(t *testing.T) {
+	w := open(t, "")
+	n := w.submit("Printer jams")
+	w.say("bob", fmt.Sprintf("%d 20m", n))
+	for _, want := range []string{"until 10:58", "late since 10:58"} {
+		if got := w.say("bob", "mine"); got != fmt.Sprintf("mine: You hold 1: #%d %s Printer jams.", n, want) {
+			t.Errorf("mine: %q, want %s", got, want)
+		}
+		w.clock.pass(20 * time.Minute)
+		w.engine.set(func(e *engine) {
+			c := ticket.Tick()
+			c.ID = "tick"
+			_, err := e.apply(t.Context(), n, c)
+			must(t, err)
+		})
+	}
+}
+
 // Who said for how long comes back by themselves, and hears of it once.
 func TestBackByThemselves(t *testing.T) {
 	w := open(t, "")

@@ -85,7 +85,10 @@ func (t *turn) mine(ctx context.Context) error {
 	}
 	held := slices.Clone(t.context.Held)
 	for i, h := range held {
-		if !h.Expected.IsZero() {
+		switch {
+		case h.Late:
+			held[i].Subject = notice.LateSince(h.Expected, t.context.Now, t.desk.Zone, t.person.Language) + h.Subject
+		case !h.Expected.IsZero():
 			held[i].Subject = notice.Until(h.Expected, t.context.Now, t.desk.Zone, t.person.Language) + h.Subject
 		}
 	}

@@ -217,7 +217,16 @@ func Wait(position int, lang string) string {
 	return "It is " + Ordinal(position, lang) + " in line."
 }
 
-// Until is the piece "until 13:00 " of a text about an absence.
+// LateSince is the piece "late since 13:00 " before the subject of a ticket whose
+// holder promised it by then.
+func LateSince(at, now time.Time, zone *time.Location, lang string) string {
+	if language(lang) == "de" {
+		return "zu spät seit " + At(at, now, zone, lang) + " "
+	}
+	return "late since " + At(at, now, zone, lang) + " "
+}
+
+// Until is the piece "until 13:00 " of a text about an absence or a promise.
 func Until(at, now time.Time, zone *time.Location, lang string) string {
 	if language(lang) == "de" {
 		return "bis " + At(at, now, zone, lang) + " "

@@ -294,7 +294,7 @@ func (s *Store) Waiting(ctx context.Context, limit int) ([]ticket.Ticket, error)
 
 // Mentionable is what a person may mean when they speak of a ticket. The tickets
 // have what that needs: number, status, subject, what they wait for, when they were
-// claimed and whether they are offered to a colleague.
+// claimed, by when they are promised and whether they are offered to a colleague.
 type Mentionable struct {
 	Held    []ticket.Ticket // oldest first; empty for who does not work
 	Waiting []ticket.Ticket // most urgent first; empty for who does not work
@@ -320,6 +320,11 @@ func (s *Store) Mentionable(ctx context.Context, person string, works bool, offe
 		t.Status, t.Waits, t.ClaimedAt = ticket.Status(row.Status), row.Waits, row.ClaimedAt.UTC()
 		if row.Passed {
 			t.Pass = &ticket.Handover{}
+		}
+		if row.Promise != nil {
+			if err := json.Unmarshal(row.Promise, &t.Promise); err != nil {
+				return m, fail("a ticket's promise", err)
+			}
 		}
 		list := [...]*[]ticket.Ticket{&m.Held, &m.Waiting, &m.Own, &m.Offered}[row.Kind-1]
 		*list = append(*list, t)

@@ -140,6 +140,15 @@ type ticketView struct {
 	Requester string    `json:"requester"`
 	Assignee  *string   `json:"assignee"`
 	CreatedAt time.Time `json:"created_at"`
+	Late      bool      `json:"late"`
+}
+
+// state is the status, and whether what was promised is late.
+func (t ticketView) state() string {
+	if t.Late {
+		return t.Status + ", late"
+	}
+	return t.Status
 }
 
 func (t ticketView) assignee() string {
@@ -151,7 +160,7 @@ func (t ticketView) assignee() string {
 
 // line is the ticket in one line.
 func (t ticketView) line() string {
-	return fmt.Sprintf("#%d %s  (%s, %s, %s)", t.Number, visible(t.Subject), t.Priority, t.Status, t.assignee())
+	return fmt.Sprintf("#%d %s  (%s, %s, %s)", t.Number, visible(t.Subject), t.Priority, t.state(), t.assignee())
 }
 
 type submitCmd struct {
@@ -227,7 +236,7 @@ type ticketPage struct {
 func (p ticketPage) table(now time.Time) table {
 	t := table{{{"NUMBER", heading}, {"PRIORITY", heading}, {"STATUS", heading}, {"ASSIGNEE", heading}, {"AGE", heading}, {"SUBJECT", heading}}}
 	for _, k := range p.Tickets {
-		t = append(t, []cell{{"#" + strconv.Itoa(k.Number), ""}, {k.Priority, paints[k.Priority]}, {k.Status, paints[k.Status]},
+		t = append(t, []cell{{"#" + strconv.Itoa(k.Number), ""}, {k.Priority, paints[k.Priority]}, {k.state(), paints[k.state()]},
 			{k.assignee(), ""}, {age(now.Sub(k.CreatedAt)), ""}, {k.Subject, ""}})
 	}
 	return t

@@ -59,7 +59,7 @@ const heading = "1"
 
 var paints = map[string]string{
 	"P1": "1;31", "P2": "33",
-	"new": "36", "pending": "35", "resolved": "32", "closed": "2", "cancelled": "2",
+	"new": "36", "pending": "35", "resolved": "32", "assigned, late": "31", "closed": "2", "cancelled": "2",
 }
 
 // table is rows of cells, the first of them the headings.

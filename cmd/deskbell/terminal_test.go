@@ -29,18 +29,18 @@ func TestTicketTable(t *testing.T) {
 	bob := "bob"
 	page := ticketPage{Tickets: []ticketView{
 		{Number: 7, Priority: "P1", Status: "new", Subject: "打印机 is jammed 🖨", CreatedAt: now.Add(-90 * time.Second)},
-		{Number: 1042, Priority: "P3", Status: "assigned", Assignee: &bob, Subject: "a\x1b[2Jb\nc\u202ed\u009be", CreatedAt: now.Add(-50 * time.Hour)},
+		{Number: 1042, Priority: "P3", Status: "assigned", Assignee: &bob, Subject: "a\x1b[2Jb\nc\u202ed\u009be", CreatedAt: now.Add(-50 * time.Hour), Late: true},
 	}}
 	for _, tt := range []struct {
 		colour bool
 		want   string
 	}{
-		{false, "NUMBER  PRIORITY  STATUS    ASSIGNEE  AGE  SUBJECT\n" +
-			"#7      P1        new       -         1m   打印机 is jammed 🖨\n" +
-			"#1042   P3        assigned  bob       2d   a␛[2Jb␊c\ufffdd\ufffde\n"},
-		{true, "\x1b[1mNUMBER\x1b[0m  \x1b[1mPRIORITY\x1b[0m  \x1b[1mSTATUS\x1b[0m    \x1b[1mASSIGNEE\x1b[0m  \x1b[1mAGE\x1b[0m  \x1b[1mSUBJECT\x1b[0m\n" +
-			"#7      \x1b[1;31mP1\x1b[0m        \x1b[36mnew\x1b[0m       -         1m   打印机 is jammed 🖨\n" +
-			"#1042   P3        assigned  bob       2d   a␛[2Jb␊c\ufffdd\ufffde\n"},
+		{false, "NUMBER  PRIORITY  STATUS          ASSIGNEE  AGE  SUBJECT\n" +
+			"#7      P1        new             -         1m   打印机 is jammed 🖨\n" +
+			"#1042   P3        assigned, late  bob       2d   a␛[2Jb␊c\ufffdd\ufffde\n"},
+		{true, "\x1b[1mNUMBER\x1b[0m  \x1b[1mPRIORITY\x1b[0m  \x1b[1mSTATUS\x1b[0m          \x1b[1mASSIGNEE\x1b[0m  \x1b[1mAGE\x1b[0m  \x1b[1mSUBJECT\x1b[0m\n" +
+			"#7      \x1b[1;31mP1\x1b[0m        \x1b[36mnew\x1b[0m             -         1m   打印机 is jammed 🖨\n" +
+			"#1042   P3        \x1b[31massigned, late\x1b[0m  bob       2d   a␛[2Jb␊c\ufffdd\ufffde\n"},
 	} {
 		var out bytes.Buffer
 		if err := page.table(now).write(&out, tt.colour); err != nil {

@@ -128,7 +128,8 @@ WITH meant AS (
 )
 SELECT kind::integer, number, status,
     (doc->>'subject')::text AS subject, coalesce(doc->>'waits', '')::text AS waits,
-    coalesce((doc->>'claimed_at')::timestamptz, '0001-01-01 00:00:00+00')::timestamptz AS claimed_at, (doc ? 'pass')::boolean AS passed
+    coalesce((doc->>'claimed_at')::timestamptz, '0001-01-01 00:00:00+00')::timestamptz AS claimed_at, (doc ? 'pass')::boolean AS passed,
+    (doc->'promise')::jsonb AS promise
 FROM meant ORDER BY kind, place;
 
 -- name: Counts :one

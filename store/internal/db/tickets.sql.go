@@ -315,7 +315,8 @@ WITH meant AS (
 )
 SELECT kind::integer, number, status,
     (doc->>'subject')::text AS subject, coalesce(doc->>'waits', '')::text AS waits,
-    coalesce((doc->>'claimed_at')::timestamptz, '0001-01-01 00:00:00+00')::timestamptz AS claimed_at, (doc ? 'pass')::boolean AS passed
+    coalesce((doc->>'claimed_at')::timestamptz, '0001-01-01 00:00:00+00')::timestamptz AS claimed_at, (doc ? 'pass')::boolean AS passed,
+    (doc->'promise')::jsonb AS promise
 FROM meant ORDER BY kind, place
 `
 
@@ -335,6 +336,7 @@ type MentionableRow struct {
 	Waits     string
 	ClaimedAt time.Time
 	Passed    bool
+	Promise   []byte
 }
 
 // The tickets that a person may mean: those they hold, those that wait, the last that
@@ -362,6 +364,7 @@ func (q *Queries) Mentionable(ctx context.Context, arg MentionableParams) ([]Men
 			&i.Waits,
 			&i.ClaimedAt,
 			&i.Passed,
+			&i.Promise,
 		); err != nil {
 			return nil, err
 		}
