@@ -49,7 +49,8 @@ type condition struct {
 	told, over string        // the messages
 	after      time.Duration // how long it must last beyond what finds it
 	// explained are the ids of those that, on the same channel or on none, explain
-	// this one: while they last it says nothing.
+	// this one: until they are over, which takes steadyRounds, it says nothing. So
+	// what has waited for them gets the time to go.
 	explained []string
 	// other is set when the managers hear of it on the channel that it is not about.
 	other bool
@@ -68,12 +69,13 @@ var conditions = []condition{
 
 // explainedBy tells whether something else says why a condition holds, or keeps from
 // knowing whether it does: then it is no news of its own.
-func (c condition) explainedBy(channel string, found map[string]finding) bool {
-	return slices.ContainsFunc(c.explained, func(id string) bool {
-		_, desk := found[id]
-		_, same := found[nameOf(id, channel)]
-		return desk || same
-	})
+func (c condition) explainedBy(channel string, found map[string]finding, known map[string]store.Trouble) bool {
+	holds := func(name string) bool {
+		_, now := found[name]
+		_, before := known[name]
+		return now || before
+	}
+	return slices.ContainsFunc(c.explained, func(id string) bool { return holds(id) || holds(nameOf(id, channel)) })
 }
 
 // finding is a condition that holds now.
@@ -153,7 +155,7 @@ func (w *Watch) Round(ctx context.Context) error {
 			f, wrong := found[name]
 			t, before := known[name]
 			switch {
-			case !c.explainedBy(channel, found) && (wrong || before):
+			case !c.explainedBy(channel, found, known) && (wrong || before):
 				err = errors.Join(err, w.consider(ctx, c, channel, f, wrong, t))
 			default:
 				delete(w.rounds, name)

@@ -222,6 +222,17 @@ func TestWatchTellsTheCause(t *testing.T) {
 	if got := g.told(); !slices.Equal(got, want) {
 		t.Errorf("told again: %q", got)
 	}
+	g.link("sms", true)
+	g.rounds(3) // what waited is on its way
+	want = append(want, "meg im mgr_back", "max im mgr_back")
+	if got := g.told(); !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+	g.rounds(2) // and does not move
+	want = append(want, "meg sms mgr_queue", "max im mgr_queue", "meg im mgr_outbox", "max im mgr_outbox")
+	if got := g.told(); !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
 }
 
 func TestWatchForgets(t *testing.T) {
