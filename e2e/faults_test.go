@@ -544,8 +544,8 @@ func (d *Desk) unfinished() (string, error) {
 	defer cancel()
 	for _, query := range []string{
 		"SELECT channel || ' from ' || sender || ': ' || text FROM inbox WHERE state <> 'finished' LIMIT 3",
-		"SELECT 'the managers will hear that it is over: ' || name FROM troubles LIMIT 3",
 		"SELECT channel || ' to ' || address || ': ' || text FROM deliveries WHERE state = 'sending' OR state = 'due' AND not_before < now() LIMIT 3",
+		"SELECT 'the managers will hear that it is over: ' || name FROM troubles LIMIT 3",
 	} {
 		rows, err := d.rows(ctx, query)
 		if err != nil || len(rows) > 0 {
