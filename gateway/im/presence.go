@@ -102,9 +102,19 @@ func (p *presences) hear(said xmpp.Presence) {
 		clients[resource] = client{rank: rank, show: said.Show, reason: said.Status, at: p.clock.Now()}
 	}
 	if p.settled {
-		p.changed[person] = true
-		ring(p.wake)
+		p.mark(person)
 	}
+}
+
+// mark has a person looked at, or, when there are more than are remembered, everybody.
+// p.mu is held.
+func (p *presences) mark(person string) {
+	if len(p.changed) < maxPeople {
+		p.changed[person] = true
+	} else {
+		p.everybody = true
+	}
+	ring(p.wake)
 }
 
 // returnedReason stands beside somebody whose messages come back.
@@ -120,8 +130,7 @@ func (p *presences) bounced(person string) {
 	}
 	delete(p.people, person)
 	p.returned[person] = true
-	p.changed[person] = true
-	ring(p.wake)
+	p.mark(person)
 }
 
 // subscription notes whether we get somebody's presence.
@@ -134,8 +143,7 @@ func (p *presences) subscription(jid string, ours bool) {
 		delete(p.subscribed, bare(jid))
 	}
 	if p.settled {
-		p.changed[bare(jid)] = true
-		ring(p.wake)
+		p.mark(bare(jid))
 	}
 }
 
