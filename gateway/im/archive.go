@@ -406,7 +406,7 @@ func (g *Gateway) sort(ctx context.Context, s *session, e archived) (*gateway.Me
 	if text == "" {
 		text, quotes = m.reaction()
 	}
-	if text == "" && m.Encrypted == nil {
+	if text == "" && !m.encrypted() {
 		return nil, nil, nil
 	}
 	known, err := g.directory.Known(ctx, from)
@@ -418,12 +418,11 @@ func (g *Gateway) sort(ctx context.Context, s *session, e archived) (*gateway.Me
 		if news {
 			g.log.Warn("im: a stranger writes too much, messages dropped")
 		}
-		if !allowed || m.Encrypted != nil {
+		if !allowed || m.encrypted() {
 			return nil, nil, nil
 		}
 	}
-	switch {
-	case m.Encrypted != nil:
+	if m.encrypted() {
 		return nil, &message{To: m.From, Type: "chat", ID: wireID("encrypted/"+e.ID, from), Body: g.config.Encrypted}, nil
 	}
 	kept := &gateway.Message{

@@ -394,7 +394,7 @@ func (g *Gateway) hear(s *session, chat xmpp.Chat, asked chan<- any) {
 	default:
 		for _, e := range chat.OtherElem {
 			switch id := attribute(e, "id"); {
-			case e.XMLName.Space == nsOMEMO, e.XMLName.Space == nsReactions:
+			case e.XMLName.Space == nsOMEMO, e.XMLName.Space == nsEncryption, e.XMLName.Space == nsReactions:
 				ring(s.bell)
 			case e.XMLName.Space == nsReceipts && e.XMLName.Local == "received" && addressedTo(id, chat.Remote):
 				g.ask(asked, gateway.Receipt{Channel: gateway.IM, WireID: id, State: gateway.Delivered, At: g.clock.Now()})

@@ -594,7 +594,7 @@ func testFirstLoginOnAnEmptyArchive(t *testing.T, p *server) {
 }
 
 func testEncryptedMessagesAreRefusedInClear(t *testing.T, p *server) {
-	alice, eve := p.login("alice", "phone"), p.login("eve", "x")
+	alice, bob, eve := p.login("alice", "phone"), p.login("bob", "phone"), p.login("eve", "x")
 	d := newDesk(t, p, p.addr)
 	d.run()
 	for _, c := range []*person{eve, alice} {
@@ -603,6 +603,9 @@ func testEncryptedMessagesAreRefusedInClear(t *testing.T, p *server) {
 		c.ping()
 	}
 	alice.chat("refusal", func(c xmpp.Chat) bool { return c.Text == d.config.Encrypted })
+	bob.send("<message to='%s' type='chat'><openpgp xmlns='urn:xmpp:openpgp:0'/><encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:openpgp:0'/>"+
+		"<store xmlns='urn:xmpp:hints'/></message>", botJID)
+	bob.chat("refusal", func(c xmpp.Chat) bool { return c.Text == d.config.Encrypted })
 	alice.say("in clear")
 	d.message("in clear")
 	if got := d.texts(); !slices.Equal(got, []string{"in clear"}) {

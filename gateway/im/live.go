@@ -102,6 +102,8 @@ func (g *Gateway) asArchived(chat xmpp.Chat) archived {
 	}
 	for _, e := range chat.OtherElem {
 		switch id := attribute(e, "id"); e.XMLName {
+		case xml.Name{Space: nsEncryption, Local: "encryption"}:
+			m.Encryption = &struct{}{}
 		case xml.Name{Space: nsReceipts, Local: "request"}:
 			m.Request = &struct{}{}
 		case xml.Name{Space: nsReply, Local: "reply"}:
@@ -109,7 +111,7 @@ func (g *Gateway) asArchived(chat xmpp.Chat) archived {
 		case xml.Name{Space: nsCorrection, Local: "replace"}:
 			m.Replaces = &idRef{id}
 		case xml.Name{Space: nsOMEMO, Local: "encrypted"}:
-			m.Encrypted = &struct{}{}
+			m.OMEMO = &struct{}{}
 		}
 	}
 	name := chat.OriginID

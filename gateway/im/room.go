@@ -353,7 +353,7 @@ func (r *room) sort(ctx context.Context, s *session, e archived) (*gateway.Messa
 		r.look(m)
 		return nil, nil, nil
 	}
-	if bare(m.From) != r.jid || nick == "" || m.Type != "groupchat" || m.Encrypted != nil {
+	if bare(m.From) != r.jid || nick == "" || m.Type != "groupchat" || m.encrypted() {
 		return nil, nil, nil
 	}
 	text, ours := r.Said(m.text(), r.name())

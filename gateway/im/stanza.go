@@ -21,6 +21,7 @@ const (
 	nsForms      = "jabber:x:data"
 	nsCorrection = "urn:xmpp:message-correct:0"
 	nsReactions  = "urn:xmpp:reactions:0"
+	nsEncryption = "urn:xmpp:eme:0"
 	nsOMEMO      = "eu.siacs.conversations.axolotl"
 	nsPing       = "urn:xmpp:ping"
 	nsReceipts   = "urn:xmpp:receipts"
@@ -220,8 +221,10 @@ type received struct {
 			JID string `xml:"jid,attr"`
 		} `xml:"http://jabber.org/protocol/muc#user item"`
 	} `xml:"http://jabber.org/protocol/muc#user x"`
-	Encrypted *struct{} `xml:"eu.siacs.conversations.axolotl encrypted"`
-	Error     *failure  `xml:"jabber:client error"`
+	OMEMO *struct{} `xml:"eu.siacs.conversations.axolotl encrypted"`
+	// Encryption is what says so of any kind (XEP-0380).
+	Encryption *struct{} `xml:"urn:xmpp:eme:0 encryption"`
+	Error      *failure  `xml:"jabber:client error"`
 }
 
 type body struct {
@@ -283,6 +286,8 @@ func (m *received) occupant() string {
 	}
 	return bare(m.Occupants[0].Items[0].JID)
 }
+
+func (m *received) encrypted() bool { return m.OMEMO != nil || m.Encryption != nil }
 
 // reaction is the last emoji that was put on a message of ours, with that
 // message's id; empty when it was taken back.
