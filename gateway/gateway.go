@@ -92,6 +92,8 @@ type Delivery struct {
 	// takes the place of, or empty (IM only).
 	Replaces string
 	Attempt  int // 1 for the first
+	// Repeated says that the outcome of an earlier attempt is unknown.
+	Repeated bool
 }
 
 // State is the fate of a delivery.

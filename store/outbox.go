@@ -294,7 +294,7 @@ func (s *Store) Take(ctx context.Context, channel gateway.Channel, limit int) ([
 
 func delivery(row db.Delivery) gateway.Delivery {
 	d := gateway.Delivery{ID: row.ID, Key: row.Key, Channel: gateway.Channel(row.Channel), To: row.Address, Text: row.Text,
-		Alert: row.Alert, Urgent: row.Urgent, Expires: moment(row.Expires), Attempt: row.Attempt}
+		Alert: row.Alert, Urgent: row.Urgent, Expires: moment(row.Expires), Attempt: row.Attempt, Repeated: row.Repeated}
 	if row.Repeated {
 		d.Text = row.Again
 	}

@@ -304,12 +304,12 @@ func TestUnknownOutcomes(t *testing.T) {
 	take(t, s)
 	settle(t, s, ids[0], gateway.Outcome{State: gateway.Due}) // throttled: no unknown outcome yet
 	settle(t, s, ids[1], gateway.Outcome{State: gateway.Unknown})
-	if list := take(t, s); len(list) != 1 || list[0].Text != "alert" {
+	if list := take(t, s); len(list) != 1 || list[0].Text != "alert" || list[0].Repeated {
 		t.Fatalf("%+v", list)
 	}
 	must(t, s.Recover(t.Context(), gateway.SMS))
 	list := take(t, s)
-	if len(list) != 1 || list[0].Text != "again: alert" {
+	if len(list) != 1 || list[0].Text != "again: alert" || !list[0].Repeated {
 		t.Fatalf("%+v", list)
 	}
 	must(t, s.Recover(t.Context(), gateway.SMS))

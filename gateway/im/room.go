@@ -402,7 +402,7 @@ func (r *room) posted(ctx context.Context, s *session, d gateway.Delivery, id st
 	if r.sits() != settled {
 		return gateway.Outcome{State: gateway.Due, RetryIn: sendAgain, Reason: "not in the room"}, true
 	}
-	if d.Attempt < 2 || !r.reads() {
+	if !d.Repeated || !r.reads() {
 		return o, false
 	}
 	last, _, err := s.fetch(ctx, r.jid, newest(pageSize))

@@ -66,14 +66,14 @@ func testRoom(t *testing.T, p *server) {
 	eve.send("<message to='%s/desk' type='chat'><body>desk: take 145</body></message>", roomJID)
 	eve.send("<message to='%s' type='groupchat'><body>desk: take 146</body></message>", d.resource())
 
-	post := gateway.Delivery{Key: "room/142/1", To: roomJID, Text: "New #142", Attempt: 1}
+	post := gateway.Delivery{Key: "room/142/1", To: roomJID, Text: "New #142"}
 	if o := d.Send(t.Context(), post); o.State != gateway.Sent {
 		t.Fatalf("%+v", o)
 	}
 	alice.line("news", func(c xmpp.Chat) bool {
 		return c.Text == "New #142" && c.OriginID == wireID(post.Key, roomJID) && !has(c, nsReceipts, "request")
 	})
-	post.Attempt = 2 // its outcome was unknown: it is not posted twice
+	post.Repeated = true // its outcome was unknown: it is not posted twice
 	d.room.mu.Lock()
 	d.room.seat = seated
 	d.room.mu.Unlock()
@@ -84,7 +84,7 @@ func testRoom(t *testing.T, p *server) {
 	if o := d.Send(t.Context(), post); o.State != gateway.Sent || !slices.Equal(o.WireIDs, []string{wireID(post.Key, roomJID)}) {
 		t.Errorf("%+v", o)
 	}
-	if o := d.Send(t.Context(), gateway.Delivery{Key: "room/142/2", To: roomJID, Text: "desk: #142 was taken", Attempt: 2}); o.State != gateway.Sent {
+	if o := d.Send(t.Context(), gateway.Delivery{Key: "room/142/2", To: roomJID, Text: "desk: #142 was taken", Repeated: true}); o.State != gateway.Sent {
 		t.Errorf("%+v", o)
 	}
 
@@ -95,7 +95,7 @@ func testRoom(t *testing.T, p *server) {
 	d.run()
 	d.message("take 147")
 	d.awaitSeat()
-	if o := d.Send(t.Context(), gateway.Delivery{Key: "room/142/1", To: roomJID, Text: "New #142", Attempt: 2}); o.State != gateway.Sent {
+	if o := d.Send(t.Context(), gateway.Delivery{Key: "room/142/1", To: roomJID, Text: "New #142", Repeated: true}); o.State != gateway.Sent {
 		t.Errorf("%+v", o)
 	}
 	alice.sayInRoom("desk: the end")
@@ -200,7 +200,7 @@ func TestRoomWithoutAnArchive(t *testing.T) {
 	if m := d.message("take 161"); m.From != roomJID+"/alice" || m.Cursor != "" {
 		t.Errorf("%+v", m)
 	}
-	if o := d.Send(t.Context(), gateway.Delivery{Key: "k", To: roomJID, Text: "news", Attempt: 1}); o.State != gateway.Sent {
+	if o := d.Send(t.Context(), gateway.Delivery{Key: "k", To: roomJID, Text: "news"}); o.State != gateway.Sent {
 		t.Errorf("%+v", o)
 	}
 	alice.line("news", func(c xmpp.Chat) bool { return c.Text == "news" })

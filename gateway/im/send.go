@@ -22,8 +22,8 @@ const sendAgain = time.Second
 // answer to a ping that was written later. Sent means proven, Unknown written
 // without proof, Due that the server cannot have it, Failed that it came back or
 // can never be sent. All messages under way share pings; 64 may be without proof.
-// What goes to the room is due while the desk is not in it, and is not posted a second
-// time when an earlier attempt did.
+// What goes to the room is due while the desk is not in it, and a repeated line is not
+// posted when the room has it.
 func (g *Gateway) Send(ctx context.Context, d gateway.Delivery) gateway.Outcome {
 	to := d.To
 	if user, host, ok := strings.Cut(bare(to), "@"); !ok || user == "" || host == "" || bare(to) == bare(g.config.JID) {
