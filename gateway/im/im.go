@@ -379,6 +379,7 @@ func (g *Gateway) deliver(s *session, stanza any, asked chan<- any) {
 // archive brings receipts again, which makes up for what is missed here.
 func (g *Gateway) hear(s *session, chat xmpp.Chat, asked chan<- any) {
 	switch {
+	case g.room.whispers(chat):
 	case s.collect(chat, bare(g.config.JID)):
 	case chat.Type == "error":
 		if !s.bounce(chat) {

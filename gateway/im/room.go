@@ -315,6 +315,12 @@ func (r *room) note(said xmpp.Presence) {
 	ring(r.moved)
 }
 
+// whispers tells what somebody in the room says to the desk alone, which is nothing to
+// us, and must not pass for the room's own word on a line of ours.
+func (r *room) whispers(chat xmpp.Chat) bool {
+	return bare(chat.Remote) == r.jid && strings.Contains(chat.Remote, "/") && chat.Type != "groupchat"
+}
+
 // hear hears a line. One of a room with an archive is in there; of another it cannot be
 // known who wrote it. It runs in the reader.
 func (r *room) hear(line xmpp.Chat, ask func(xmpp.Chat)) {

@@ -88,6 +88,17 @@ func testRoom(t *testing.T, p *server) {
 		t.Errorf("%+v", o)
 	}
 
+	// What somebody in the room says to the desk alone is not the room's word on a line.
+	line := d.current().takeOff(roomJID)
+	eve.send("<message to='%s/desk' type='error'><error type='modify'><not-acceptable xmlns='%s'/></error></message>", roomJID, nsConditions)
+	eve.ping()
+	alice.sayInRoom("desk: note 142")
+	d.message("note 142")
+	if reason := line.reason(); reason != "" {
+		t.Errorf("a line came back: %s", reason)
+	}
+	d.current().land(roomJID, line)
+
 	d.stop()
 	alice.sayInRoom("desk: take 147")
 	alice.ping()
@@ -100,7 +111,7 @@ func testRoom(t *testing.T, p *server) {
 	}
 	alice.sayInRoom("desk: the end")
 	d.message("the end")
-	want := []string{"take 142", "take 147", "the end"}
+	want := []string{"take 142", "note 142", "take 147", "the end"}
 	if got := d.texts(); !slices.Equal(got, want) {
 		t.Errorf("kept %q", got)
 	}
