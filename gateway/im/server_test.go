@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -194,6 +195,7 @@ type person struct {
 	client *xmpp.Client
 	link   *relay
 	reader sync.WaitGroup
+	ended  atomic.Bool // nothing is read any more
 
 	mu    sync.Mutex
 	chats []xmpp.Chat
@@ -241,6 +243,7 @@ func (c *person) leave() {
 }
 
 func (c *person) read() {
+	defer c.ended.Store(true)
 	for {
 		stanza, err := c.client.Recv()
 		if err != nil && !benign(stanza, err) {
