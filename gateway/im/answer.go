@@ -116,38 +116,44 @@ func (g *Gateway) answerSubscription(ctx context.Context, s *session, from strin
 	return s.write(ctx, presence{To: from, Type: "subscribe"})
 }
 
-// answerIQ answers every request: the server does not do it for us, and whoever
-// asked would wait for ever.
+// answerIQ answers every request but the ping, which the library has answered: the server
+// does not do it for us, and whoever asked would wait for ever.
 func (g *Gateway) answerIQ(ctx context.Context, s *session, asked xmpp.IQ) error {
 	query := rootOf(asked.Query)
 	reply := iq{To: asked.From, Type: "result", ID: asked.ID}
-	own := asked.From == "" || asked.From == bare(g.config.JID)
-	var ofMenu any
-	if g.known(ctx, asked.From) {
-		var ok bool
-		var err error
-		if ofMenu, ok, err = g.menu(ctx, s, asked); err != nil {
-			g.log.Error("im: menu", slog.Any("error", err))
-			return s.write(ctx, iq{To: asked.From, Type: "error", ID: asked.ID, Payload: unavailable{Type: "wait"}})
-		} else if !ok {
-			ofMenu = nil
-		}
-	}
-	switch build := answers[query]; {
-	case ofMenu != nil:
-		reply.Payload = ofMenu
+	switch own := asked.From == "" || asked.From == bare(g.config.JID); {
 	case query.Space == nsPing && asked.Type == "get":
 		return nil
 	case own && query.Space == nsRoster && asked.Type == "set":
 		if err := g.noteRoster(s, asked.Query); err != nil {
 			return err
 		}
-	case build != nil && asked.Type == "get" && g.known(ctx, asked.From):
-		reply.Payload = build()
+	case g.known(ctx, asked.From):
+		payload, err := g.offer(ctx, s, asked, query)
+		switch {
+		case err != nil:
+			g.log.Error("im: menu", slog.Any("error", err))
+			reply.Type, reply.Payload = "error", unavailable{Type: "wait"}
+		case payload == nil:
+			reply.Type, reply.Payload = "error", unavailable{Type: "cancel"}
+		default:
+			reply.Payload = payload
+		}
 	default:
 		reply.Type, reply.Payload = "error", unavailable{Type: "cancel"}
 	}
 	return s.write(ctx, reply)
+}
+
+// offer is what a person of the directory gets; nil for what the desk does not have.
+func (g *Gateway) offer(ctx context.Context, s *session, asked xmpp.IQ, query xml.Name) (payload any, err error) {
+	if payload, err = g.menu(ctx, s, asked); payload != nil || err != nil {
+		return payload, err
+	}
+	if build := answers[query]; build != nil && asked.Type == "get" {
+		return build(), nil
+	}
+	return nil, nil
 }
 
 func (g *Gateway) known(ctx context.Context, jid string) bool {

@@ -56,14 +56,14 @@ type commandNote struct {
 // longestSession bounds what a client may hand back as its session.
 const longestSession = 64
 
-// menu answers what a person asks of the menu; false when it is something else.
-func (g *Gateway) menu(ctx context.Context, s *session, asked xmpp.IQ) (payload any, ok bool, err error) {
+// menu answers what a person asks of the menu; nil when it is something else.
+func (g *Gateway) menu(ctx context.Context, s *session, asked xmpp.IQ) (payload any, err error) {
 	var q struct {
 		XMLName xml.Name
 		Node    string `xml:"node,attr"`
 	}
 	if xml.Unmarshal(asked.Query, &q) != nil {
-		return nil, false, nil
+		return nil, nil
 	}
 	entry := slices.IndexFunc(g.config.Menu.Commands, func(c Command) bool { return c.Node == q.Node })
 	switch {
@@ -72,17 +72,16 @@ func (g *Gateway) menu(ctx context.Context, s *session, asked xmpp.IQ) (payload 
 		for _, c := range g.config.Menu.Commands {
 			items.Items = append(items.Items, discoItem{JID: s.client.JID(), Node: c.Node, Name: c.Name})
 		}
-		return items, true, nil
+		return items, nil
 	case entry < 0:
-		return nil, false, nil
+		return nil, nil
 	case q.XMLName.Space == nsDiscoInfo && asked.Type == "get":
 		return discoInfo{Node: q.Node, Identity: identity{Category: "automation", Type: "command-node", Name: g.config.Menu.Commands[entry].Name},
-			Features: []feature{{nsCommands}, {nsForms}}}, true, nil
+			Features: []feature{{nsCommands}, {nsForms}}}, nil
 	case q.XMLName.Space == nsCommands && asked.Type == "set":
-		reply, err := g.execute(ctx, g.config.Menu.Commands[entry], asked)
-		return reply, true, err
+		return g.execute(ctx, g.config.Menu.Commands[entry], asked)
 	}
-	return nil, false, nil
+	return nil, nil
 }
 
 // execute keeps a command's line in the inbox, or asks for what is missing of it. It
