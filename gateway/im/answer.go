@@ -79,12 +79,12 @@ var answers = map[xml.Name]func() any{
 
 // answer deals with what comes live and may wait for the directory or the store:
 // subscriptions, IQ requests, receipts, and lines of a room without an archive.
-func (g *Gateway) answer(ctx context.Context, s *session, asked <-chan any) {
+func (g *Gateway) answer(ctx context.Context, s *session) {
 	for {
 		select {
 		case <-s.done:
 			return
-		case request := <-asked:
+		case request := <-s.asked:
 			var err error
 			switch r := request.(type) {
 			case xmpp.Presence:

@@ -238,12 +238,11 @@ func (g *Gateway) login(ctx context.Context, work func(context.Context) error) e
 	// still answered.
 	stream, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	asked := make(chan any, 256)
 	var goroutines sync.WaitGroup
 	goroutines.Go(s.writer)
-	goroutines.Go(func() { s.read(func(stanza any) { g.deliver(s, stanza, asked) }) })
+	goroutines.Go(func() { s.read(func(stanza any) { g.deliver(s, stanza) }) })
 	goroutines.Go(func() { s.prover(stream) })
-	goroutines.Go(func() { g.answer(stream, s, asked) })
+	goroutines.Go(func() { g.answer(stream, s) })
 
 	err = g.serve(ctx, s, work)
 	g.presence.lose()
@@ -345,10 +344,10 @@ func (g *Gateway) announce(ctx context.Context, s *session) {
 }
 
 // deliver sorts what the stream brings. It runs in the reader and must not wait.
-func (g *Gateway) deliver(s *session, stanza any, asked chan<- any) {
+func (g *Gateway) deliver(s *session, stanza any) {
 	switch v := stanza.(type) {
 	case xmpp.Chat:
-		g.hear(s, v, asked)
+		g.hear(s, v)
 	case xmpp.Presence:
 		if g.room.jid != "" && bare(v.From) == g.room.jid {
 			g.room.note(v)
@@ -359,7 +358,7 @@ func (g *Gateway) deliver(s *session, stanza any, asked chan<- any) {
 			g.config.Watch.Heard()
 			g.presence.hear(v)
 		case "subscribe":
-			g.ask(asked, v)
+			g.ask(s, v)
 		}
 	case xmpp.DiscoResult:
 		s.disclosed(v)
@@ -368,7 +367,7 @@ func (g *Gateway) deliver(s *session, stanza any, asked chan<- any) {
 		case "result", "error":
 			s.answered(v)
 		default:
-			g.ask(asked, v)
+			g.ask(s, v)
 		}
 	}
 }
@@ -377,17 +376,17 @@ func (g *Gateway) deliver(s *session, stanza any, asked chan<- any) {
 // archive, which costs the server the more the longer the archive is: typing
 // notifications and the like are not, and a receipt says all there is to know. The
 // archive brings receipts again, which makes up for what is missed here.
-func (g *Gateway) hear(s *session, chat xmpp.Chat, asked chan<- any) {
+func (g *Gateway) hear(s *session, chat xmpp.Chat) {
 	switch {
-	case g.room.whispers(chat):
 	case s.collect(chat, bare(g.config.JID)):
+	case g.room.whispers(chat):
 	case chat.Type == "error":
 		if !s.bounce(chat) {
-			g.returned(chat, asked)
+			g.returned(s, chat)
 			ring(s.bell)
 		}
 	case chat.Type == "groupchat":
-		g.room.hear(chat, func(line xmpp.Chat) { g.ask(asked, line) })
+		g.room.hear(chat, func(line xmpp.Chat) { g.ask(s, line) })
 	case chat.Text != "" && !isCarbon(chat):
 		s.noteTypist(chat)
 		s.remember(chat)
@@ -398,7 +397,7 @@ func (g *Gateway) hear(s *session, chat xmpp.Chat, asked chan<- any) {
 			case e.XMLName.Space == nsOMEMO, e.XMLName.Space == nsEncryption, e.XMLName.Space == nsReactions:
 				ring(s.bell)
 			case e.XMLName.Space == nsReceipts && e.XMLName.Local == "received" && addressedTo(id, chat.Remote):
-				g.ask(asked, gateway.Receipt{Channel: gateway.IM, WireID: id, State: gateway.Delivered, At: g.clock.Now()})
+				g.ask(s, gateway.Receipt{Channel: gateway.IM, WireID: id, State: gateway.Delivered, At: g.clock.Now()})
 			}
 		}
 	}
@@ -407,12 +406,12 @@ func (g *Gateway) hear(s *session, chat xmpp.Chat, asked chan<- any) {
 // returned deals with a message of ours that came back after its proof. Prosody's
 // archive keeps errors, with their ids. ejabberd's keeps none, but what it sends back
 // repeats the message with its origin-id.
-func (g *Gateway) returned(chat xmpp.Chat, asked chan<- any) {
+func (g *Gateway) returned(s *session, chat xmpp.Chat) {
 	if !addressedTo(chat.OriginID, chat.Remote) {
 		return
 	}
 	g.presence.bounced(bare(chat.Remote))
-	g.ask(asked, gateway.Receipt{Channel: gateway.IM, WireID: chat.OriginID, State: gateway.Failed, At: g.clock.Now(), Reason: reasonOf(chat)})
+	g.ask(s, gateway.Receipt{Channel: gateway.IM, WireID: chat.OriginID, State: gateway.Failed, At: g.clock.Now(), Reason: reasonOf(chat)})
 }
 
 // isCarbon tells a copy of somebody's message from a message: we ask for none, so it
@@ -421,10 +420,15 @@ func isCarbon(chat xmpp.Chat) bool {
 	return slices.ContainsFunc(chat.OtherElem, func(e xmpp.XMLElement) bool { return e.XMLName.Space == nsCarbons })
 }
 
-func (g *Gateway) ask(asked chan<- any, request any) {
+// ask has a request answered. A flood of them is one line in the log.
+func (g *Gateway) ask(s *session, request any) {
 	select {
-	case asked <- request:
+	case s.asked <- request:
+		s.flooded = false
 	default:
-		g.log.Warn("im: too many requests, one dropped")
+		if !s.flooded {
+			g.log.Warn("im: too many requests, some dropped")
+		}
+		s.flooded = true
 	}
 }

@@ -40,6 +40,9 @@ type session struct {
 	writes chan write
 	bell   chan struct{} // rung by a live message: look into the archive
 	prove  chan struct{} // rung by the first sender that waits for the next proof
+	asked  chan any      // what somebody wants answered
+
+	flooded bool // asked is full; the reader's
 
 	sent atomic.Int64 // messages proven
 
@@ -114,6 +117,7 @@ func dialTLS(ctx context.Context, c Config, t timing, version uint16) (*session,
 		writes:  make(chan write),
 		bell:    make(chan struct{}, 1),
 		prove:   make(chan struct{}, 1),
+		asked:   make(chan any, 256),
 		done:    make(chan struct{}),
 		waiting: map[string]chan<- xmpp.IQ{},
 		pages:   map[string]*page{},
