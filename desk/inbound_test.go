@@ -589,7 +589,7 @@ func TestBundle(t *testing.T) {
 		t.Errorf("at first %q", got)
 	}
 	w.clock.pass(21 * time.Second)
-	want := fmt.Sprintf("2 waiting: #%d VPN drops, #%d Beamer dark. Reply a number to take it, LIST for all.", second, third)
+	want := fmt.Sprintf("2 waiting: #%d VPN drops, #%d Beamer dark. Reply a number to take it, NEXT for the first, LIST for all.", second, third)
 	if got := take(); len(got) != 1 || got[0] != want {
 		t.Errorf("after a minute %q", got)
 	}

@@ -18,9 +18,17 @@ type Bundle struct {
 	Subjects []string // of the tickets
 }
 
-// bundleFor is how long offers after the first wait for company: one text a minute
-// is as many as somebody on the move reads.
-const bundleFor = time.Minute
+// How long offers after the first wait for company. One text a minute is as many as
+// somebody on the move reads; and an offer keeps most of its life for its answer.
+const (
+	bundleFor    = time.Minute
+	bundleOfLife = 4 // a quarter at most
+)
+
+// waitsFor is how long an offer may wait for company; every offer has an end.
+func waitsFor(expires, now time.Time) time.Duration {
+	return max(min(bundleFor, expires.Sub(now)/bundleOfLife), 0)
+}
 
 func isOffer(reason string) bool { return reason == "offer" || reason == "reminder" }
 

@@ -166,9 +166,11 @@ func insertDeliveries(ctx context.Context, q *db.Queries, w Write, now time.Time
 	}
 	params := make([]db.InsertDeliveryParams, len(w.Outgoing))
 	for i, o := range w.Outgoing {
+		wait := waitsFor(o.Expires, now)
 		params[i] = db.InsertDeliveryParams{Key: o.Key, Channel: string(o.Channel), Person: o.Person, Address: o.Address, Reason: o.Reason,
 			Ticket: o.Ticket, Text: storable(o.Text), Again: storable(cmp.Or(o.Again, o.Text)), Alert: o.Alert, Urgent: o.Urgent,
-			NotBefore: now, Expires: optional(o.Expires), CreatedAt: now, Answers: w.Answers, IsOffer: isOffer(o.Reason), Lately: now.Add(-bundleFor), BundleFor: bundleFor, Budget: o.Budget, BeforeLast: max(o.Budget-1, 0), HourAgo: now.Add(-time.Hour)}
+			NotBefore: now, Expires: optional(o.Expires), CreatedAt: now, Answers: w.Answers, IsOffer: isOffer(o.Reason),
+			Lately: now.Add(-wait), Shortly: now.Add(wait), BundleFor: wait, Budget: o.Budget, BeforeLast: max(o.Budget-1, 0), HourAgo: now.Add(-time.Hour)}
 		if !o.NotBefore.IsZero() {
 			params[i].NotBefore, params[i].IsOffer = o.NotBefore, false
 		}

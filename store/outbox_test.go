@@ -329,6 +329,92 @@ func TestUnknownOutcomes(t *testing.T) {
 	}
 }
 
+// Of a flood the first offer comes by itself and all others in one text, before most of
+// their life is over, also where they live shorter than a text a minute would take.
+func TestFloodIsOneBundle(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ life, waits time.Duration }{
+		"minutes": {15 * time.Minute, time.Minute},
+		"seconds": {20 * time.Second, 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, clk := open(t)
+			desk(t, s)
+			s.Bundle = func(b store.Bundle) (string, error) { return fmt.Sprint(len(b.Tickets), " more"), nil }
+			const flood = 30
+			offers := make([]store.Outgoing, flood)
+			for i := range offers {
+				offers[i] = text(fmt.Sprint("offer ", i))
+				offers[i].Reason, offers[i].Ticket = "offer", submit(t, s, "x").Number
+				offers[i].Expires = clk.Now().Add(tt.life)
+			}
+			must(t, together(flood, func(i int) error {
+				_, err := s.Write(t.Context(), store.Write{Outgoing: offers[i : i+1]})
+				return err
+			}))
+			texts := func() (list []string) {
+				for _, d := range take(t, s) {
+					settle(t, s, d.ID, gateway.Outcome{State: gateway.Sent})
+					list = append(list, d.Text)
+				}
+				return list
+			}
+			if first := texts(); len(first) != 1 {
+				t.Fatalf("at once: %q", first)
+			}
+			clk.pass(tt.waits - time.Second)
+			if early := texts(); early != nil {
+				t.Errorf("too early: %q", early)
+			}
+			clk.pass(time.Second)
+			if diff := cmp.Diff([]string{"29 more"}, texts()); diff != "" {
+				t.Error(diff)
+			}
+			clk.pass(time.Hour)
+			if late := texts(); late != nil {
+				t.Errorf("late: %q", late)
+			}
+		})
+	}
+}
+
+// An offer whose clock was read before that of the one that overtook it waits for
+// company all the same; one that waits for the morning keeps no other waiting.
+func TestOffersThatOvertake(t *testing.T) {
+	t.Parallel()
+	s, clk := open(t)
+	desk(t, s)
+	s.Bundle = func(b store.Bundle) (string, error) { return fmt.Sprint(b.Subjects), nil }
+	offer := func(key string, notBefore time.Time) {
+		o := text(key)
+		o.Reason, o.Ticket, o.NotBefore, o.Expires = "offer", submit(t, s, key).Number, notBefore, clk.Now().Add(2*time.Hour)
+		write(t, s, o)
+	}
+	leaves := func(want ...string) {
+		t.Helper()
+		var list []string
+		for _, d := range take(t, s) {
+			settle(t, s, d.ID, gateway.Outcome{State: gateway.Sent})
+			list = append(list, d.Text)
+		}
+		if diff := cmp.Diff(want, list); diff != "" {
+			t.Error(diff)
+		}
+	}
+	offer("in the morning", clk.Now().Add(time.Hour))
+	offer("one", time.Time{})
+	clk.pass(-time.Second)
+	offer("two", time.Time{})
+	offer("three", time.Time{})
+	clk.pass(time.Second)
+	leaves("one")
+	clk.pass(time.Minute)
+	leaves("[two three]")
+	clk.pass(time.Hour)
+	leaves("in the morning")
+}
+
 // Who got as many offers within an hour as the budget allows gets all others in one
 // message when the hour is over, however short they would live; pages, and offers
 // without a budget, do not wait.

@@ -1,13 +1,16 @@
 -- name: InsertDelivery :batchone
 -- An offer leaves at once when the person got none lately, else together with the
--- next ones; one that would not live so long is not kept. One of a ticket that was
--- taken meanwhile will never leave, and keeps no other waiting. Who got as many
--- within an hour as one may gets the next when the hour is over, with all that came
--- meanwhile; such an offer lives as long from then on.
+-- next ones. One of a ticket that was taken meanwhile will never leave, and keeps no
+-- other waiting. Who got as many within an hour as one may gets the next when the
+-- hour is over, with all that came meanwhile; such an offer lives as long from then
+-- on.
 WITH before AS (
-    SELECT max(d.not_before) AS last FROM deliveries d
+    SELECT max(d.not_before) AS last,
+        min(CASE WHEN d.state = 'due' AND d.attempt = 0 AND d.not_before > d.created_at AND d.not_before > @not_before::timestamptz THEN d.not_before END) AS bundle
+    FROM deliveries d
     WHERE @is_offer::boolean AND d.person = @person::text AND d.channel = @channel::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
-        AND d.state <> 'cancelled' AND d.not_before > @lately::timestamptz AND d.key <> @key::text
+        AND d.state <> 'cancelled' AND d.key <> @key::text
+        AND d.not_before > @lately::timestamptz AND d.not_before <= @shortly::timestamptz
         AND NOT (d.state = 'due' AND EXISTS (SELECT FROM tickets t WHERE t.number = d.ticket AND t.status <> 'new'))
 ), spent AS (
     SELECT d.not_before + interval '1 hour' AS until FROM deliveries d
@@ -15,11 +18,11 @@ WITH before AS (
         AND d.state <> 'cancelled' AND d.not_before BETWEEN @hour_ago::timestamptz AND @not_before::timestamptz AND d.key <> @key::text
     ORDER BY d.not_before DESC OFFSET @before_last::integer LIMIT 1
 ), company AS (
-    SELECT s.until AS spent, greatest(CASE WHEN b.last > @not_before::timestamptz THEN b.last ELSE b.last + @bundle_for::interval END, s.until) AS leaves,
+    SELECT s.until AS spent, greatest(coalesce(b.bundle, b.last + @bundle_for::interval), s.until, @not_before::timestamptz) AS leaves,
         sqlc.narg(expires)::timestamptz AS expires
     FROM before b LEFT JOIN spent s ON true
 ), leaving AS (
-    SELECT CASE WHEN c.leaves < coalesce(c.expires, 'infinity') OR c.spent IS NOT NULL THEN c.leaves ELSE @not_before::timestamptz END AS at,
+    SELECT c.leaves AS at,
         CASE WHEN c.leaves >= c.expires AND c.spent IS NOT NULL THEN c.leaves + (c.expires - @not_before::timestamptz) ELSE c.expires END AS expires
     FROM company c
 ), written AS (

@@ -19,28 +19,31 @@ var (
 
 const insertDelivery = `-- name: InsertDelivery :batchone
 WITH before AS (
-    SELECT max(d.not_before) AS last FROM deliveries d
-    WHERE $1::boolean AND d.person = $2::text AND d.channel = $3::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
-        AND d.state <> 'cancelled' AND d.not_before > $4::timestamptz AND d.key <> $5::text
+    SELECT max(d.not_before) AS last,
+        min(CASE WHEN d.state = 'due' AND d.attempt = 0 AND d.not_before > d.created_at AND d.not_before > $1::timestamptz THEN d.not_before END) AS bundle
+    FROM deliveries d
+    WHERE $2::boolean AND d.person = $3::text AND d.channel = $4::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
+        AND d.state <> 'cancelled' AND d.key <> $5::text
+        AND d.not_before > $6::timestamptz AND d.not_before <= $7::timestamptz
         AND NOT (d.state = 'due' AND EXISTS (SELECT FROM tickets t WHERE t.number = d.ticket AND t.status <> 'new'))
 ), spent AS (
     SELECT d.not_before + interval '1 hour' AS until FROM deliveries d
-    WHERE $1::boolean AND $6::integer > 0 AND d.person = $2::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
-        AND d.state <> 'cancelled' AND d.not_before BETWEEN $7::timestamptz AND $8::timestamptz AND d.key <> $5::text
-    ORDER BY d.not_before DESC OFFSET $9::integer LIMIT 1
+    WHERE $2::boolean AND $8::integer > 0 AND d.person = $3::text AND d.reason IN ('offer', 'reminder', 'offer_bundle')
+        AND d.state <> 'cancelled' AND d.not_before BETWEEN $9::timestamptz AND $1::timestamptz AND d.key <> $5::text
+    ORDER BY d.not_before DESC OFFSET $10::integer LIMIT 1
 ), company AS (
-    SELECT s.until AS spent, greatest(CASE WHEN b.last > $8::timestamptz THEN b.last ELSE b.last + $10::interval END, s.until) AS leaves,
-        $11::timestamptz AS expires
+    SELECT s.until AS spent, greatest(coalesce(b.bundle, b.last + $11::interval), s.until, $1::timestamptz) AS leaves,
+        $12::timestamptz AS expires
     FROM before b LEFT JOIN spent s ON true
 ), leaving AS (
-    SELECT CASE WHEN c.leaves < coalesce(c.expires, 'infinity') OR c.spent IS NOT NULL THEN c.leaves ELSE $8::timestamptz END AS at,
-        CASE WHEN c.leaves >= c.expires AND c.spent IS NOT NULL THEN c.leaves + (c.expires - $8::timestamptz) ELSE c.expires END AS expires
+    SELECT c.leaves AS at,
+        CASE WHEN c.leaves >= c.expires AND c.spent IS NOT NULL THEN c.leaves + (c.expires - $1::timestamptz) ELSE c.expires END AS expires
     FROM company c
 ), written AS (
     INSERT INTO deliveries (key, channel, person, address, reason, ticket, text, again, alert, urgent, not_before, expires, created_at, answers, why)
-    SELECT $5::text, $3::text, $2::text, $12::text, $13::text, $14::integer, $15::text, $16::text, $17::boolean, $18::boolean,
-        l.at, l.expires, $19::timestamptz, $20::text,
-        CASE WHEN l.at > $19::timestamptz AND $13::text IN ('offer', 'reminder') THEN 'waits in a bundle' ELSE '' END
+    SELECT $5::text, $4::text, $3::text, $13::text, $14::text, $15::integer, $16::text, $17::text, $18::boolean, $19::boolean,
+        l.at, l.expires, $20::timestamptz, $21::text,
+        CASE WHEN l.at > $20::timestamptz AND $14::text IN ('offer', 'reminder') THEN 'waits in a bundle' ELSE '' END
     FROM leaving l
     ON CONFLICT (key) DO NOTHING RETURNING id
 )
@@ -56,14 +59,15 @@ type InsertDeliveryBatchResults struct {
 }
 
 type InsertDeliveryParams struct {
+	NotBefore  time.Time
 	IsOffer    bool
 	Person     string
 	Channel    string
-	Lately     time.Time
 	Key        string
+	Lately     time.Time
+	Shortly    time.Time
 	Budget     int
 	HourAgo    time.Time
-	NotBefore  time.Time
 	BeforeLast int
 	BundleFor  time.Duration
 	Expires    *time.Time
@@ -84,22 +88,23 @@ type InsertDeliveryRow struct {
 }
 
 // An offer leaves at once when the person got none lately, else together with the
-// next ones; one that would not live so long is not kept. One of a ticket that was
-// taken meanwhile will never leave, and keeps no other waiting. Who got as many
-// within an hour as one may gets the next when the hour is over, with all that came
-// meanwhile; such an offer lives as long from then on.
+// next ones. One of a ticket that was taken meanwhile will never leave, and keeps no
+// other waiting. Who got as many within an hour as one may gets the next when the
+// hour is over, with all that came meanwhile; such an offer lives as long from then
+// on.
 func (q *Queries) InsertDelivery(ctx context.Context, arg []InsertDeliveryParams) *InsertDeliveryBatchResults {
 	batch := &pgx.Batch{}
 	for _, a := range arg {
 		vals := []interface{}{
+			a.NotBefore,
 			a.IsOffer,
 			a.Person,
 			a.Channel,
-			a.Lately,
 			a.Key,
+			a.Lately,
+			a.Shortly,
 			a.Budget,
 			a.HourAgo,
-			a.NotBefore,
 			a.BeforeLast,
 			a.BundleFor,
 			a.Expires,
