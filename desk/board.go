@@ -15,7 +15,12 @@ import (
 )
 
 // recentOnBoard is how many events the board's ticker shows.
-const recentOnBoard = 12
+const recentOnBoard = 8
+
+// Unheard are the events that the board's ticker leaves out: those that nobody did, of
+// which a wave through a long line brings so many that they would push out all others,
+// and what stays between colleagues.
+var Unheard = []ticket.Kind{ticket.Planned, ticket.Offered, ticket.PassRefused, ticket.WentStale, ticket.Kept, ticket.Unanswered, ticket.Noted}
 
 // Ticket returns a ticket as the read model knows it.
 func (d *Desk) Ticket(ctx context.Context, number int) (ticket.Ticket, error) {
@@ -161,7 +166,7 @@ func (d *Desk) Board(ctx context.Context) (Board, error) {
 		return b, err
 	}
 	b.Closed, b.Opens = d.closed(b.At)
-	events, err := d.Store.RecentEvents(ctx, recentOnBoard)
+	events, err := d.Store.RecentEvents(ctx, recentOnBoard, Unheard...)
 	if err != nil {
 		return b, outside(err)
 	}

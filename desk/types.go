@@ -135,7 +135,7 @@ type Board struct {
 	Agents   []AgentView
 	OnCall   OnCallView
 	Gateways []GatewayView
-	Recent   []RecentEvent // the last events of all tickets, newest first
+	Recent   []RecentEvent // the last events of all tickets but the Unheard, newest first
 	// Estimate is that of a ticket that would come in now.
 	Estimate Estimate
 	// Closed says that it is outside the office hours of every group; Opens is when

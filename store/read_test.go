@@ -126,12 +126,22 @@ func TestRecentEvents(t *testing.T) {
 		at := noon.Add(time.Duration(i%2) * time.Second)
 		must(t, s.Project(t.Context(), store.Projection{Ticket: x, Events: []ticket.Event{{Seq: 1, At: at, Kind: ticket.Opened, Text: fmt.Sprint(i)}}}))
 	}
+	asked := submit(t, s, "x")
+	asked.Version = 1
+	offers := make([]ticket.Event, 20)
+	for i := range offers {
+		offers[i] = ticket.Event{Seq: i + 1, At: noon.Add(time.Minute), Kind: ticket.Offered}
+	}
+	must(t, s.Project(t.Context(), store.Projection{Ticket: asked, Events: offers}))
 	var got string
-	for _, e := range value(s.RecentEvents(t.Context(), 2))(t) {
+	for _, e := range value(s.RecentEvents(t.Context(), 2, ticket.Offered))(t) {
 		got += fmt.Sprint(e.Number, " ", e.Event.Text, "; ")
 	}
 	if got != "101 1; 102 2; " {
 		t.Error(got)
+	}
+	if all := value(s.RecentEvents(t.Context(), 2))(t); len(all) != 2 || all[0].Number != asked.Number {
+		t.Errorf("of all kinds: %+v", all)
 	}
 }
 

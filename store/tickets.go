@@ -381,9 +381,14 @@ type NumberedEvent struct {
 	Event  ticket.Event
 }
 
-// RecentEvents returns the last events of all tickets, newest first.
-func (s *Store) RecentEvents(ctx context.Context, limit int) ([]NumberedEvent, error) {
-	rows, err := s.q.RecentEvents(ctx, limit)
+// RecentEvents returns the last events of all tickets, newest first, but those of some
+// kinds.
+func (s *Store) RecentEvents(ctx context.Context, limit int, omitted ...ticket.Kind) ([]NumberedEvent, error) {
+	params := db.RecentEventsParams{Omitted: []string{}, Max: limit}
+	for _, kind := range omitted {
+		params.Omitted = append(params.Omitted, string(kind))
+	}
+	rows, err := s.q.RecentEvents(ctx, params)
 	if err != nil {
 		return nil, fail("recent events", err)
 	}

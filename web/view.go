@@ -125,7 +125,6 @@ type viewer struct {
 
 const (
 	shownSubject = 120 // characters
-	shownRecent  = 8
 	wallRecent   = 5
 )
 
@@ -185,7 +184,7 @@ func (v viewer) view(b desk.Board) board {
 		if slices.Contains(byRequester, kind) && !staff[e.Line.Actor] {
 			who = "the requester"
 		}
-		if words := deed(kind, who); words != "" && len(out.Recent) < shownRecent {
+		if words := deed(kind, who); words != "" {
 			out.Recent = append(out.Recent, recent{e.Number, v.at(e.Line.At, b.At), words})
 		}
 	}

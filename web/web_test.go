@@ -400,6 +400,9 @@ func TestWords(t *testing.T) {
 		if words := deed(kind, "Bob"); strings.Contains(words, "%!") || strings.Contains(words, "%s") {
 			t.Errorf("%s: %q", kind, words)
 		}
+		if slices.Contains(desk.Unheard, kind) {
+			t.Errorf("%s has words that nobody sees", kind)
+		}
 	}
 }
 

@@ -143,7 +143,7 @@ FROM tickets WHERE status IN ('new', 'assigned', 'pending');
 SELECT doc FROM timeline WHERE ticket = @ticket ORDER BY seq;
 
 -- name: RecentEvents :many
-SELECT ticket, doc FROM timeline ORDER BY at DESC, ticket DESC, seq DESC LIMIT @max;
+SELECT ticket, doc FROM timeline WHERE kind <> ALL (@omitted::text[]) ORDER BY at DESC, ticket DESC, seq DESC LIMIT @max;
 
 -- name: Notify :exec
 SELECT pg_notify(@channel::text, @payload::text);

@@ -495,16 +495,21 @@ func (q *Queries) ProjectTicket(ctx context.Context, arg ProjectTicketParams) er
 }
 
 const recentEvents = `-- name: RecentEvents :many
-SELECT ticket, doc FROM timeline ORDER BY at DESC, ticket DESC, seq DESC LIMIT $1
+SELECT ticket, doc FROM timeline WHERE kind <> ALL ($1::text[]) ORDER BY at DESC, ticket DESC, seq DESC LIMIT $2
 `
+
+type RecentEventsParams struct {
+	Omitted []string
+	Max     int
+}
 
 type RecentEventsRow struct {
 	Ticket int
 	Doc    []byte
 }
 
-func (q *Queries) RecentEvents(ctx context.Context, max int) ([]RecentEventsRow, error) {
-	rows, err := q.db.Query(ctx, recentEvents, max)
+func (q *Queries) RecentEvents(ctx context.Context, arg RecentEventsParams) ([]RecentEventsRow, error) {
+	rows, err := q.db.Query(ctx, recentEvents, arg.Omitted, arg.Max)
 	if err != nil {
 		return nil, err
 	}
