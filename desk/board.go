@@ -166,6 +166,9 @@ func (d *Desk) Board(ctx context.Context) (Board, error) {
 		return b, err
 	}
 	b.Closed, b.Opens = d.closed(b.At)
+	if b.Incidents, err = d.Incidents(ctx); err != nil {
+		return b, err
+	}
 	events, err := d.Store.RecentEvents(ctx, recentOnBoard, Unheard...)
 	if err != nil {
 		return b, outside(err)

@@ -136,7 +136,10 @@ func (r readModel) Project(ctx context.Context, p activities.Projection) error {
 	if err != nil {
 		return err
 	}
-	return r.desk.Store.Project(ctx, store.Projection{Ticket: p.Ticket, Events: p.Events, Commands: p.Commands, News: news})
+	if err := r.desk.Store.Project(ctx, store.Projection{Ticket: p.Ticket, Events: p.Events, Commands: p.Commands, News: news}); err != nil {
+		return err
+	}
+	return r.desk.afterwards(ctx, p)
 }
 
 func (r readModel) Load(ctx context.Context, number int) (activities.Projection, error) {

@@ -98,6 +98,10 @@ func TestEraseForgets(t *testing.T) {
 	other := w.submit("Scanner", "bob")
 	w.say(bob, "101")
 	w.say(bob, "note 101 qzqnote too")
+	_, err = w.desk.Announce(t.Context(), desk.Caller{Person: roster.Person{ID: "qzqbob"}, Channel: "web"}, other, "Qzqscanners are down")
+	must(t, err)
+	_, err = w.desk.JoinIncident(t.Context(), qzqann, other)
+	must(t, err)
 	must(t, w.desk.AskLink("qzqann"))
 	w.until("a link was sent", func() bool { return len(w.rows("SELECT text FROM deliveries WHERE reason = 'sign_in'")) == 1 })
 	_, err = w.store.CreateSession(t.Context(), "qzqann", "link")
@@ -109,7 +113,7 @@ func TestEraseForgets(t *testing.T) {
 	must(t, err)
 	data, err := json.Marshal(r)
 	must(t, err)
-	for _, word := range []string{"Qzqroom 7", "Qzqprinter", "qzqbody", "qzqwhich floor?", "qzqfloor 3", "qzqscreen", "session.started"} {
+	for _, word := range []string{"Qzqroom 7", "Qzqprinter", "qzqbody", "qzqwhich floor?", "qzqfloor 3", "qzqscreen", "session.started", `"affected":[101]`} {
 		if !strings.Contains(string(data), word) {
 			t.Errorf("the record has no %s", word)
 		}
@@ -146,7 +150,7 @@ func TestEraseForgets(t *testing.T) {
 		t.Errorf("erased twice: %v", err)
 	}
 	for _, line := range mentions(w.everything()) {
-		if !strings.Contains(strings.ToLower(line), "qzqbob") && !strings.Contains(line, "+49155500002") && !strings.Contains(line, "qzqnote too") && !strings.Contains(line, "qzqrepaired") {
+		if !strings.Contains(strings.ToLower(line), "qzqbob") && !strings.Contains(line, "+49155500002") && !strings.Contains(line, "qzqnote too") && !strings.Contains(line, "qzqrepaired") && !strings.Contains(line, "Qzqscanners") {
 			t.Errorf("after Ann: %s", line)
 		}
 	}

@@ -136,6 +136,8 @@ type Board struct {
 	OnCall   OnCallView
 	Gateways []GatewayView
 	Recent   []RecentEvent // the last events of all tickets but the Unheard, newest first
+	// Incidents are those that are known now, the latest first.
+	Incidents []Incident
 	// Estimate is that of a ticket that would come in now.
 	Estimate Estimate
 	// Closed says that it is outside the office hours of every group; Opens is when

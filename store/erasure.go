@@ -35,6 +35,7 @@ type Record struct {
 	Sent     []RecordedMessage `json:"sent"`     // messages from them
 	Acts     []Audit           `json:"acts"`     // of theirs, the newest first, a thousand at most
 	Tokens   []Token           `json:"tokens"`
+	Affected []int             `json:"affected"` // numbers of the incidents that they said affect them too
 }
 
 // RecordedMessage is a message to or from a person.
@@ -94,6 +95,9 @@ func (s *Store) Record(ctx context.Context, id string) (r Record, err error) {
 		if f.Cursor = next; next == "" {
 			break
 		}
+	}
+	if r.Affected, err = s.q.IncidentsOf(ctx, id); err != nil {
+		return r, fail(what, err)
 	}
 	r.Tokens, err = s.Tokens(ctx, id, 0, maxPage)
 	return r, err
@@ -164,6 +168,7 @@ func (s *Store) Erase(ctx context.Context, id string, by Audit) (name string, fi
 		}
 		err = errors.Join(q.CopyErased(ctx, db.CopyErasedParams{Name: name, Person: id, At: s.now()}),
 			q.RenameInOverrides(ctx, db.RenameInOverridesParams{Person: id, Name: name}), q.RenameInRota(ctx, db.RenameInRotaParams{Person: id, Name: name}),
+			q.RenameInIncidents(ctx, db.RenameInIncidentsParams{Person: id, Name: name, KnownAs: row.Name}),
 			q.RenameInAudit(ctx, db.RenameInAuditParams{Person: id, Name: name}), q.RenameElsewhere(ctx, db.RenameElsewhereParams{Person: id, Name: name}),
 			q.ForgetPerson(ctx, db.ForgetPersonParams{Person: id, Addresses: addresses(person(row)), Numbers: append([]int{}, numbers...)}))
 		if err != nil {

@@ -49,6 +49,7 @@ var forgettable = []struct {
 	{"inbox", some((*db.Queries).ForgetInbox)},
 	{"deliveries", some((*db.Queries).ForgetDeliveries)},
 	{"timeline", some((*db.Queries).ForgetTimelines)},
+	{"incidents", some((*db.Queries).ForgetIncidents)},
 	{"audit", some((*db.Queries).ForgetAudit)},
 	{"idempotency", some((*db.Queries).ForgetKeys)},
 	{"webhook_deliveries", some((*db.Queries).ForgetWebhookDeliveries)},

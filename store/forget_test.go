@@ -60,6 +60,10 @@ func TestForget(t *testing.T) {
 	value(s.CreateWebhook(t.Context(), store.Webhook{URL: "https://example.org", Secret: []byte{1}}, byRoot))(t)
 	ended, lately, open := keyed("ended").Number, keyed("lately").Number, keyed("open").Number
 	cause := said("cause", true)
+	for _, number := range []int{ended, open} {
+		value(s.Announce(t.Context(), number, "down", store.Audit{}))(t)
+	}
+	value(conn.Exec(t.Context(), `DELETE FROM audit WHERE act = 'incident.announced'`))(t)
 	project(ended, 1, ticket.Closed, "")
 	project(lately, 1, ticket.Assigned, said("of another", true))
 	project(open, 1, ticket.Assigned, cause)
@@ -93,7 +97,7 @@ func TestForget(t *testing.T) {
 	}
 	before := charts("UTC")
 	gone := value(s.Forget(t.Context(), clk.Now().Add(-keep)))(t)
-	want := map[string]int64{"inbox": 2, "deliveries": 2, "timeline": 1, "audit": 1204, "idempotency": 3, "webhook_deliveries": 3, "strangers": 1}
+	want := map[string]int64{"inbox": 2, "deliveries": 2, "timeline": 1, "audit": 1204, "idempotency": 3, "incidents": 1, "webhook_deliveries": 3, "strangers": 1}
 	if diff := cmp.Diff(want, gone); diff != "" {
 		t.Error("gone:", diff)
 	}
@@ -109,6 +113,7 @@ func TestForget(t *testing.T) {
 		{"segments", `SELECT wire FROM segments ORDER BY delivery`, []string{fmt.Sprint("about ", open), "new"}},
 		{"timelines", `SELECT concat(ticket, ' ', seq) FROM timeline ORDER BY ticket, seq`, []string{fmt.Sprint(lately, " 1"), fmt.Sprint(lately, " 2"), fmt.Sprint(open, " 1")}},
 		{"promises", `SELECT ticket::text FROM promises`, []string{fmt.Sprint(open)}},
+		{"incidents", `SELECT ticket::text FROM incidents`, []string{fmt.Sprint(open)}},
 		{"tickets", `SELECT doc->>'subject' FROM tickets ORDER BY number`, []string{"ended", "lately", "open"}},
 		{"audit", `SELECT concat(subject, detail) FROM audit ORDER BY id`, []string{fmt.Sprint("ticket ", open), fmt.Sprint("person ann", "note ticket ", open), "new"}},
 	} {

@@ -51,6 +51,11 @@ UPDATE audit SET actor = CASE WHEN actor = @person::text THEN @name::text ELSE a
     detail = CASE WHEN detail IN ('for ' || @person, 'of ' || @person) THEN split_part(detail, ' ', 1) || ' ' || @name ELSE detail END
 WHERE actor = @person OR subject = 'person ' || @person OR detail IN ('for ' || @person, 'of ' || @person);
 
+-- name: RenameInIncidents :exec
+UPDATE incidents SET affected = array_replace(affected, @person::text, @name::text), announced_by = CASE WHEN announced_by = @person THEN @name ELSE announced_by END,
+    words = CASE WHEN announced_by = @person OR position(@known_as::text IN words) > 0 THEN '' ELSE words END
+WHERE @person = ANY (affected) OR announced_by = @person OR position(@known_as IN words) > 0;
+
 -- name: RenameElsewhere :exec
 WITH w AS (UPDATE webhooks SET created_by = @name::text WHERE created_by = @person::text),
      k AS (UPDATE tokens SET created_by = CASE WHEN created_by = @person THEN @name ELSE created_by END, revoked_by = CASE WHEN revoked_by = @person THEN @name ELSE revoked_by END
@@ -87,6 +92,9 @@ SELECT channel, text, kept_at FROM inbox WHERE sender = ANY (@addresses::text[])
 
 -- name: MessagesTo :many
 SELECT channel, reason, ticket, text, state, created_at FROM deliveries WHERE person = @person ORDER BY id;
+
+-- name: IncidentsOf :many
+SELECT ticket FROM incidents WHERE @person::text = ANY (affected) ORDER BY ticket;
 
 -- name: DocsOf :many
 SELECT doc FROM tickets WHERE requester = @person ORDER BY number;

@@ -29,6 +29,11 @@ WITH over AS (
 )
 DELETE FROM timeline l USING over WHERE l.ticket = over.ticket;
 
+-- name: ForgetIncidents :execrows
+DELETE FROM incidents WHERE ticket IN (
+    SELECT i.ticket FROM incidents i JOIN tickets t ON t.number = i.ticket
+    WHERE i.announced_at < @before AND t.status IN ('closed', 'cancelled') LIMIT @most);
+
 -- name: ForgetAudit :execrows
 DELETE FROM audit WHERE id IN (
     SELECT a.id FROM audit a

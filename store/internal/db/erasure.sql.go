@@ -149,6 +149,30 @@ func (q *Queries) ForgetPerson(ctx context.Context, arg ForgetPersonParams) erro
 	return err
 }
 
+const incidentsOf = `-- name: IncidentsOf :many
+SELECT ticket FROM incidents WHERE $1::text = ANY (affected) ORDER BY ticket
+`
+
+func (q *Queries) IncidentsOf(ctx context.Context, person string) ([]int, error) {
+	rows, err := q.db.Query(ctx, incidentsOf, person)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int
+	for rows.Next() {
+		var ticket int
+		if err := rows.Scan(&ticket); err != nil {
+			return nil, err
+		}
+		items = append(items, ticket)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const messagesFrom = `-- name: MessagesFrom :many
 SELECT channel, text, kept_at FROM inbox WHERE sender = ANY ($1::text[]) ORDER BY id
 `
@@ -304,6 +328,23 @@ type RenameInAuditParams struct {
 
 func (q *Queries) RenameInAudit(ctx context.Context, arg RenameInAuditParams) error {
 	_, err := q.db.Exec(ctx, renameInAudit, arg.Person, arg.Name)
+	return err
+}
+
+const renameInIncidents = `-- name: RenameInIncidents :exec
+UPDATE incidents SET affected = array_replace(affected, $1::text, $2::text), announced_by = CASE WHEN announced_by = $1 THEN $2 ELSE announced_by END,
+    words = CASE WHEN announced_by = $1 OR position($3::text IN words) > 0 THEN '' ELSE words END
+WHERE $1 = ANY (affected) OR announced_by = $1 OR position($3 IN words) > 0
+`
+
+type RenameInIncidentsParams struct {
+	Person  string
+	Name    string
+	KnownAs string
+}
+
+func (q *Queries) RenameInIncidents(ctx context.Context, arg RenameInIncidentsParams) error {
+	_, err := q.db.Exec(ctx, renameInIncidents, arg.Person, arg.Name, arg.KnownAs)
 	return err
 }
 

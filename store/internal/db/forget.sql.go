@@ -79,6 +79,25 @@ func (q *Queries) ForgetInbox(ctx context.Context, arg ForgetInboxParams) (int64
 	return result.RowsAffected(), nil
 }
 
+const forgetIncidents = `-- name: ForgetIncidents :execrows
+DELETE FROM incidents WHERE ticket IN (
+    SELECT i.ticket FROM incidents i JOIN tickets t ON t.number = i.ticket
+    WHERE i.announced_at < $1 AND t.status IN ('closed', 'cancelled') LIMIT $2)
+`
+
+type ForgetIncidentsParams struct {
+	Before time.Time
+	Most   int
+}
+
+func (q *Queries) ForgetIncidents(ctx context.Context, arg ForgetIncidentsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, forgetIncidents, arg.Before, arg.Most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const forgetKeys = `-- name: ForgetKeys :execrows
 DELETE FROM idempotency WHERE (scope, key) IN (SELECT k.scope, k.key FROM idempotency k WHERE k.created_at < $1 LIMIT $2)
 `
