@@ -73,6 +73,12 @@ type Desk interface {
 	Attachments(ctx context.Context, number int) ([]desk.Attachment, error)
 	Attachment(ctx context.Context, number int, id string) (a desk.Attachment, content []byte, err error)
 	Detach(ctx context.Context, by desk.Caller, number int, id string) error
+	// Incidents are the tickets that are announced to everybody as known.
+	Incidents(ctx context.Context) ([]desk.Incident, error)
+	Announce(ctx context.Context, by desk.Caller, number int, words string) (desk.Incident, error)
+	// WithdrawIncident and JoinIncident return desk.ErrNotFound for what is not known.
+	WithdrawIncident(ctx context.Context, by desk.Caller, number int) error
+	JoinIncident(ctx context.Context, by desk.Caller, number int) (desk.Incident, error)
 	Directory(ctx context.Context, f desk.DirectoryFilter) (list []desk.Entry, next string, err error)
 	Entry(ctx context.Context, id string) (desk.Entry, error)
 	// AddPerson and EditPerson may also return desk.ErrNotAllowed; EditPerson changes
@@ -158,6 +164,7 @@ func routes(cfg Config, d Desk, door *signin.Door) (*gin.Engine, *huma.OpenAPI) 
 	s.rehearsalRoutes()
 	s.rotaRoutes(engine)
 	s.attachmentRoutes()
+	s.incidentRoutes()
 	s.tokenRoutes()
 	s.webhookRoutes()
 	s.operationRoutes(engine, cfg.Metrics)

@@ -29,6 +29,7 @@ type fakeDesk struct {
 	overrides []roster.RecordedOverride
 	tokens    []desk.Token
 	webhooks  []desk.Webhook
+	incidents []desk.Incident
 	files     []desk.Attachment
 	content   [][]byte
 	rota      []roster.Rotation
@@ -69,7 +70,7 @@ func (f *fakeDesk) reset() {
 	for id, p := range people {
 		f.entries[id] = desk.Entry{Person: p, Version: 1}
 	}
-	f.tokens, f.webhooks, f.files, f.content = nil, nil, nil, nil
+	f.tokens, f.webhooks, f.files, f.content, f.incidents = nil, nil, nil, nil, nil
 	f.tickets, f.lines, f.keys, f.commands = nil, map[int][]desk.Line{}, map[string]storedRequest{}, map[string]ticket.Ticket{}
 }
 
@@ -512,6 +513,54 @@ func (f *fakeDesk) Attachment(_ context.Context, number int, id string) (desk.At
 func (f *fakeDesk) Detach(ctx context.Context, _ desk.Caller, number int, id string) error {
 	_, _, err := f.Attachment(ctx, number, id)
 	return err
+}
+
+func (f *fakeDesk) Incidents(context.Context) ([]desk.Incident, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	return slices.Clone(f.incidents), err
+}
+
+func (f *fakeDesk) incident(number int) (*desk.Incident, error) {
+	i := slices.IndexFunc(f.incidents, func(i desk.Incident) bool { return i.Ticket == number })
+	if f.fail != nil || i < 0 {
+		return nil, cmp.Or(f.fail, desk.ErrNotFound)
+	}
+	return &f.incidents[i], nil
+}
+
+func (f *fakeDesk) Announce(_ context.Context, by desk.Caller, number int, words string) (desk.Incident, error) {
+	unlock, err := f.lock()
+	defer unlock()
+	if err != nil || number-100 >= len(f.tickets) {
+		return desk.Incident{}, cmp.Or(err, desk.ErrNotFound)
+	}
+	if !f.tickets[number-100].Status.Open() {
+		return desk.Incident{}, &ticket.Refusal{Message: "take_closed"}
+	}
+	f.incidents = append(f.incidents, desk.Incident{Ticket: number, Words: words, By: by.Person.ID, Since: f.now, Requester: f.tickets[number-100].Requester.ID})
+	return f.incidents[len(f.incidents)-1], nil
+}
+
+func (f *fakeDesk) WithdrawIncident(_ context.Context, _ desk.Caller, number int) error {
+	unlock, _ := f.lock()
+	defer unlock()
+	_, err := f.incident(number)
+	f.incidents = slices.DeleteFunc(f.incidents, func(i desk.Incident) bool { return i.Ticket == number })
+	return err
+}
+
+func (f *fakeDesk) JoinIncident(_ context.Context, by desk.Caller, number int) (desk.Incident, error) {
+	unlock, _ := f.lock()
+	defer unlock()
+	i, err := f.incident(number)
+	if err != nil {
+		return desk.Incident{}, err
+	}
+	if !i.Affects(by.Person.ID) {
+		i.Affected = append(i.Affected, by.Person.ID)
+	}
+	return *i, nil
 }
 
 func (f *fakeDesk) Directory(_ context.Context, q desk.DirectoryFilter) (list []desk.Entry, next string, err error) {

@@ -50,7 +50,7 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 
 // problemNames are the problems that have a type of their own, beside the refusals of
 // the tickets' rules. Clients branch on them: one that is there stays.
-var problemNames = []string{"changed", "in_progress", "invalid", "key_reused", "no_files", "no_such_feed", "no_such_file", "no_such_override", "no_such_person",
+var problemNames = []string{"changed", "in_progress", "invalid", "key_reused", "no_files", "no_such_feed", "no_such_file", "no_such_incident", "no_such_override", "no_such_person",
 	"no_such_rotation", "no_such_ticket", "no_such_token", "no_such_webhook", "not_allowed", "not_you", "not_your_feed", "too_many_requests", "unauthorized",
 	"unavailable", "undecided"}
 

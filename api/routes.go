@@ -32,6 +32,7 @@ var access = map[string]desk.Access{
 	"tokens": desk.AsRequester, "create-token": desk.AsRequester, "revoke-token": desk.AsRequester,
 	"audit":  desk.AsAdmin,
 	"attach": desk.AsRequester, "attachments": desk.AsRequester, "download": desk.AsRequester, "detach": desk.AsManager,
+	"incidents": desk.AsRequester, "join-incident": desk.AsRequester, "announce": desk.AsAgent, "withdraw-incident": desk.AsAgent,
 	"people": desk.AsManager, "add-person": desk.AsManager, "person": desk.AsRequester, "edit-person": desk.AsRequester,
 	"record": desk.AsRequester, "erase": desk.AsAdmin,
 	"webhooks": desk.AsAdmin, "create-webhook": desk.AsAdmin, "end-webhook": desk.AsAdmin, "webhook-log": desk.AsAdmin,

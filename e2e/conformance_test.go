@@ -149,6 +149,10 @@ func (d *document) prepare() {
 	if err := json.Unmarshal(kept, &file); err != nil || file["id"] == nil {
 		d.t.Fatalf("no file: %s", kept)
 	}
+	known := post("/v1/tickets", object{"subject": "Mail is down", "requester": "ann"})["number"] // the others may be over by then
+	if status, why := d.desk.call("PUT", fmt.Sprintf("/v1/tickets/%v/incident", known), object{"text": "Mail is down"}, ""); status != http.StatusOK {
+		d.t.Fatalf("no incident: %d %s", status, why)
+	}
 	var feed struct{ URL string }
 	status, made := d.desk.call("PUT", "/v1/rota/feeds/dana", nil, "")
 	if err := json.Unmarshal(made, &feed); err != nil || status != http.StatusOK {
@@ -166,7 +170,7 @@ func (d *document) prepare() {
 		"url": {"https://example.org/deskbell"}, "instead": {"dana"}, "cursor": {""}, "phone": {""}, "jid": {""}, "pin": {"4711", ""}, "language": {"de", ""},
 		"zone": {"Europe/Berlin"}, "every": {"week"}, "people": {[]any{"dana"}}, "shifts": {[]any{}}, "group": {""}, "act": {"token."}, "role": {[]any{"requester"}},
 		"rotations ": {rotation}, "rotations name": {"spare"}, "overrides person": {"bob"}, "feeds person": {"dana"}, "tokens person": {"ann"}, "feeds token": {feed.URL[strings.LastIndex(feed.URL, "/")+1:]},
-		"tokens id": {token}, "webhooks id": {webhook}, "deliveries id": {webhook}, "attachments id": {file["id"]}, "attachments n": numbers[:1], "people/{id} id": {"zoe"}, "record id": {"zoe"},
+		"tokens id": {token}, "webhooks id": {webhook}, "deliveries id": {webhook}, "attachments id": {file["id"]}, "attachments n": numbers[:1], "incident n": {known}, "affected n": {known}, "people/{id} id": {"zoe"}, "record id": {"zoe"},
 		"overrides id": {1},
 	}
 }
