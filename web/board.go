@@ -79,10 +79,16 @@ func (p *pages) form(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *pages) showForm(w http.ResponseWriter, r *http.Request, status int, b box) {
+	known, err := p.desk.Incidents(r.Context())
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	p.write(w, status, "new page", struct {
-		Page page
-		Box  box
-	}{p.page(r, "Ask for help", time.Time{}), b})
+		Page      page
+		Incidents []incident
+		Box       box
+	}{p.page(r, "Ask for help", time.Time{}), p.viewer.incidents(known, who(r).ID, joinPath, p.now()), b})
 }
 
 // submit takes a request in and leads to its page.

@@ -140,7 +140,7 @@ func (h *hub) topics(r *round) []string {
 }
 
 // boardTopics are the pages that show the board, with the templates of their parts.
-var boardTopics = map[string][]string{"": {"headline", "board", "side"}, "wall": {"wall"}}
+var boardTopics = map[string][]string{"": {"headline", "incidents", "board", "side"}, "wall": {"wall"}}
 
 // ticketTopic is one ticket, whose picture is its version.
 const ticketTopic = "ticket/"

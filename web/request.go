@@ -24,6 +24,7 @@ type requestView struct {
 	Notices          []noticeView
 	Files            filesView
 	Ways             []choice // how whoever asked can be told
+	Incidents        []incident
 }
 
 // step is one of the stations of a request.
@@ -135,12 +136,18 @@ func (p *pages) showRequest(w http.ResponseWriter, r *http.Request, s desk.Story
 		p.fail(w, r, err)
 		return
 	}
+	known, err := p.desk.Incidents(r.Context())
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	view := struct {
 		Page  page
 		T     requestView
 		Wrong *desk.Explanation
 	}{p.page(r, "Your request #"+strconv.Itoa(s.Ticket.Number), s.At), p.viewer.request(s, answer, p.buttons(requesterVerbs, base, s, who, nil)), refusal}
 	view.T.Files, view.T.Ways = p.files(s, base), ways(person)
+	view.T.Incidents = p.viewer.incidents(known, who.ID, base+"/affected/%d", s.At)
 	view.Page.Live = true
 	h := w.Header()
 	h.Set("Referrer-Policy", "no-referrer") // the address is a secret

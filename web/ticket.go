@@ -33,6 +33,7 @@ type ticketView struct {
 	Story                      []entry
 	Notices                    []noticeView
 	Files                      filesView
+	Announcing                 *announcing // nil for one that is over
 }
 
 type timed struct {
@@ -263,13 +264,18 @@ func (p *pages) showTicket(w http.ResponseWriter, r *http.Request, number int, w
 		p.fail(w, r, err)
 		return
 	}
+	known, err := p.desk.Incidents(r.Context())
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
 	base := "/tickets/" + strconv.Itoa(number)
 	view := struct {
 		Page  page
 		T     ticketView
 		Wrong *desk.Explanation
 	}{p.page(r, "#"+strconv.Itoa(number)+" "+short(s.Ticket.Subject), s.At), p.viewer.ticket(s, requester, p.buttons(verbs, base, s, who, colleagues)), refusal}
-	view.Page.Live, view.T.Files = true, p.files(s, base)
+	view.Page.Live, view.T.Files, view.T.Announcing = true, p.files(s, base), p.announcing(s, known)
 	p.write(w, status, "ticket page", view)
 }
 

@@ -20,6 +20,7 @@ type board struct {
 	Wait        string  // how long a new request takes, in words
 	Closed      *moment // when the desk opens, while it is closed
 	NextCall    *moment
+	Incidents   []incident
 	Waiting     []waiting
 	InLine      int // all who wait, with those that Waiting leaves out
 	People      []person
@@ -129,7 +130,8 @@ const (
 )
 
 func (v viewer) view(b desk.Board) board {
-	out := board{At: v.when(b.At, b.At), Now: b.At.UnixMilli(), OnCallUntil: v.at(b.OnCall.Until, b.At), Wait: waitWords(b.Estimate), InLine: b.InLine, InWork: b.InWork}
+	out := board{At: v.when(b.At, b.At), Now: b.At.UnixMilli(), OnCallUntil: v.at(b.OnCall.Until, b.At), Wait: waitWords(b.Estimate), InLine: b.InLine, InWork: b.InWork,
+		Incidents: v.incidents(b.Incidents, "", joinPath, b.At)}
 	if b.Closed {
 		out.Closed = v.at(b.Opens, b.At)
 	}

@@ -55,6 +55,11 @@ type Desk interface {
 	Entry(ctx context.Context, id string) (desk.Entry, error)
 	AddPerson(ctx context.Context, by desk.Caller, p roster.Person) (desk.Entry, error)
 	EditPerson(ctx context.Context, by desk.Caller, id string, version int, e desk.EntryEdit) (desk.Entry, error)
+	Incidents(ctx context.Context) ([]desk.Incident, error)
+	Announce(ctx context.Context, by desk.Caller, number int, words string) (desk.Incident, error)
+	// WithdrawIncident and JoinIncident return desk.ErrNotFound for what is not known.
+	WithdrawIncident(ctx context.Context, by desk.Caller, number int) error
+	JoinIncident(ctx context.Context, by desk.Caller, number int) (desk.Incident, error)
 	RunningPolicy(ctx context.Context) (desk.PolicyView, error)
 	// Watch reports changes until ctx ends, then closes the channel. It may join
 	// several into one, but never loses the last.
@@ -117,33 +122,37 @@ func New(cfg Config, d Desk) http.Handler {
 	p.hub = hub{watch: d.Watch, render: p.render}
 	mux := http.NewServeMux()
 	for pattern, route := range map[string]http.HandlerFunc{
-		"GET /{$}":                    p.open(p.board),
-		"GET /wall":                   p.open(p.wall),
-		"GET /people":                 p.open(p.people),
-		"GET /charts":                 p.workers(p.charts),
-		"GET /charts/{name}":          p.workers(p.csv),
-		"GET /rehearsal":              p.workers(p.rehearse),
-		"GET /policy":                 p.workers(p.policy),
-		"GET /directory":              p.managers(p.directory),
-		"POST /directory":             p.managers(p.add),
-		"GET /directory/{id}":         p.managers(p.entry),
-		"POST /directory/{id}":        p.managers(p.edit),
-		"GET /events":                 p.open(p.events),
-		"GET /new":                    p.open(p.form),
-		"POST /new":                   p.submit,
-		"GET /tickets":                p.tickets,
-		"GET /tickets/{n}":            p.ticket,
-		"GET /tickets/{n}/why":        p.why,
-		"GET /tickets/{n}/events":     p.workers(p.numbered(p.ticketEvents)),
-		"POST /tickets/{n}/{verb}":    p.workers(p.act),
-		"POST /tickets/{n}/files":     p.workers(p.numbered(p.attach)),
-		"GET /tickets/{n}/files/{id}": p.workers(p.numbered(p.download)),
-		"GET /t/{link}":               p.linked(p.request),
-		"GET /t/{link}/events":        p.linked(p.requestEvents),
-		"GET /t/{link}/files/{id}":    p.linked(p.requestDownload),
-		"POST /t/{link}/files":        p.linked(p.requestAttach),
-		"POST /t/{link}/told":         p.linked(p.told),
-		"POST /t/{link}/{verb}":       p.linked(p.answer),
+		"GET /{$}":                            p.open(p.board),
+		"GET /wall":                           p.open(p.wall),
+		"GET /people":                         p.open(p.people),
+		"GET /charts":                         p.workers(p.charts),
+		"GET /charts/{name}":                  p.workers(p.csv),
+		"GET /rehearsal":                      p.workers(p.rehearse),
+		"GET /policy":                         p.workers(p.policy),
+		"GET /directory":                      p.managers(p.directory),
+		"POST /directory":                     p.managers(p.add),
+		"GET /directory/{id}":                 p.managers(p.entry),
+		"POST /directory/{id}":                p.managers(p.edit),
+		"GET /events":                         p.open(p.events),
+		"GET /new":                            p.open(p.form),
+		"POST /new":                           p.submit,
+		"GET /tickets":                        p.tickets,
+		"GET /tickets/{n}":                    p.ticket,
+		"GET /tickets/{n}/why":                p.why,
+		"GET /tickets/{n}/events":             p.workers(p.numbered(p.ticketEvents)),
+		"POST /tickets/{n}/{verb}":            p.workers(p.act),
+		"POST /tickets/{n}/incident":          p.workers(p.numbered(p.announce)),
+		"POST /tickets/{n}/incident/withdraw": p.workers(p.numbered(p.withdraw)),
+		"POST /incidents/{n}/affected":        p.numbered(p.join),
+		"POST /t/{link}/affected/{n}":         p.linked(p.requestJoin),
+		"POST /tickets/{n}/files":             p.workers(p.numbered(p.attach)),
+		"GET /tickets/{n}/files/{id}":         p.workers(p.numbered(p.download)),
+		"GET /t/{link}":                       p.linked(p.request),
+		"GET /t/{link}/events":                p.linked(p.requestEvents),
+		"GET /t/{link}/files/{id}":            p.linked(p.requestDownload),
+		"POST /t/{link}/files":                p.linked(p.requestAttach),
+		"POST /t/{link}/told":                 p.linked(p.told),
+		"POST /t/{link}/{verb}":               p.linked(p.answer),
 	} {
 		mux.HandleFunc(pattern, route)
 	}

@@ -53,12 +53,13 @@ func golden(t *testing.T, name string, got []byte) {
 // watchers. A method that a test does not expect panics.
 type fakeDesk struct {
 	Desk
-	story   desk.Story
-	people  []roster.Person
-	acts    []desk.Act
-	refuse  error
-	figures desk.Charts
-	edits   []desk.EntryEdit
+	story     desk.Story
+	people    []roster.Person
+	acts      []desk.Act
+	refuse    error
+	figures   desk.Charts
+	edits     []desk.EntryEdit
+	incidents []desk.Incident
 
 	mu       sync.Mutex
 	board    desk.Board
@@ -73,6 +74,29 @@ func (f *fakeDesk) Board(context.Context) (desk.Board, error) {
 	defer f.mu.Unlock()
 	f.reads++
 	return f.board, f.err
+}
+
+func (f *fakeDesk) Incidents(context.Context) ([]desk.Incident, error) { return f.incidents, nil }
+
+func (f *fakeDesk) Announce(_ context.Context, by desk.Caller, number int, words string) (desk.Incident, error) {
+	if words == "" {
+		return desk.Incident{}, &desk.InvalidError{Field: "text", Problem: "say in a sentence what is known"}
+	}
+	f.incidents = []desk.Incident{{Ticket: number, Words: words, By: by.Person.ID, Since: ago(50), Requester: "zoe"}}
+	return f.incidents[0], nil
+}
+
+func (f *fakeDesk) WithdrawIncident(context.Context, desk.Caller, int) error {
+	f.incidents = nil
+	return nil
+}
+
+func (f *fakeDesk) JoinIncident(_ context.Context, by desk.Caller, number int) (desk.Incident, error) {
+	if len(f.incidents) == 0 || f.incidents[0].Ticket != number {
+		return desk.Incident{}, desk.ErrNotFound
+	}
+	f.incidents[0].Affected = append(f.incidents[0].Affected, by.Person.ID)
+	return f.incidents[0], nil
 }
 
 func (f *fakeDesk) Why(_ context.Context, number int) (desk.WhyView, error) {
@@ -292,9 +316,10 @@ func fullBoard() desk.Board {
 			{ID: "eve", Name: "Eve Lund", Presence: "away", Via: "im", OnDuty: true, Reason: "lunch", Since: ago(15)},
 			{ID: "tom", Name: "Tom Ives", Presence: "available", Via: "im", OnDuty: true}, {ID: "liz", Name: "Liz Moor", Presence: "busy", Via: "im", OnDuty: true, Reason: "in a call"},
 			{ID: "sam", Name: "Sam Otto", Presence: "offline", Via: "sms", OnDuty: true}},
-		OnCall:   desk.OnCallView{People: []string{"joe", "mia"}, Until: now.Add(48 * time.Hour)},
-		Names:    map[string]string{"joe": "Joe Ash", "mia": "Mia Kerr", "ann": "Ann Secret", "bob": "Bob Ray", "eve": "Eve Lund"},
-		Gateways: []desk.GatewayView{{Channel: "sms", Up: true, Since: ago(600), Backlog: 2}, {Channel: "im", Since: ago(1)}},
+		OnCall:    desk.OnCallView{People: []string{"joe", "mia"}, Until: now.Add(48 * time.Hour)},
+		Names:     map[string]string{"joe": "Joe Ash", "mia": "Mia Kerr", "ann": "Ann Secret", "bob": "Bob Ray", "eve": "Eve Lund"},
+		Gateways:  []desk.GatewayView{{Channel: "sms", Up: true, Since: ago(600), Backlog: 2}, {Channel: "im", Since: ago(1)}},
+		Incidents: []desk.Incident{{Ticket: 131, Words: "Mail does not arrive in Berlin <b>; we are on it.", Since: ago(50), Requester: "ann", Affected: []string{"max", "zoe"}}},
 		Recent: []desk.RecentEvent{line(144, 0, "ann", ticket.Opened), line(143, 2, "deskbell", ticket.Escalated), line(137, 3, "bob", ticket.Taken), line(135, 4, "eve", ticket.Noted),
 			line(135, 5, "ann", ticket.Answered), line(133, 6, "bob", ticket.Solved), line(133, 4000, "mia", ticket.AssignedTo)},
 	}
