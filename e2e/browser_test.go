@@ -60,7 +60,7 @@ func (b browser) inspect(page, name string) {
 // byPages is a request from its first word to its end, by the pages of whoever asks,
 // of an agent with a phone and of a manager; every page is inspected on the way.
 func byPages(desk *Desk, b browser) {
-	ann, bob, meg := desk.Person("ann"), desk.Person("bob"), desk.Person("meg")
+	ann, bob, joe, meg := desk.Person("ann"), desk.Person("bob"), desk.Person("joe"), desk.Person("meg")
 	aside(desk, "is on your request", "is solved", "is open again", "NO", "answer", "not fixed", "closed")
 	desk.Advance(time.Minute) // offers within a minute are bundled
 	b.signIn(desk, ann)
@@ -105,8 +105,24 @@ func byPages(desk *Desk, b browser) {
 	b.fill("meg", "#verb-note textarea", "Third time this month.")
 	b.press("meg", "#verb-note button")
 	b.see("meg", ".talk .note", "Third time this month.")
+	b.press("meg", "#announce summary")
+	b.fill("meg", "#announce textarea", "Plotters draw only circles.")
+	b.press("meg", "#announce button")
+	b.see("meg", "section[aria-labelledby=incident]", "1 person is affected")
 	b.inspect("meg", "ticket")
+	b.see("board", ".incident", "Plotters draw only circles.")
+	b.inspect("board", "board-incident")
+	b.signIn(desk, joe)
+	visit(joe, "/new")
+	b.press("joe", ".incident button")
+	b.see("joe", ".incident", "2 people are affected", "You are counted")
+	b.fill("joe", "[name=subject]", " ")
+	b.press("joe", "form[action='/new'] button")
+	b.see("joe", "[role=alert]", "Please say in a few words")
+	b.inspect("joe", "new-refused")
 	bob.Phone().Reply(fmt.Sprintf("c%d new pen", n)).Expect("closed")
+	joe.Phone().Expect("Solved: Plotters draw only circles")
+	b.see("board", "main:not(:has(.incident))", "Who is here")
 	b.see("ann", ".steps .done", "Solved", "Bob")
 	b.press("ann", "#verb-reopen summary")
 	b.fill("ann", "#verb-reopen textarea", "Now it draws squares.")
@@ -120,7 +136,13 @@ func byPages(desk *Desk, b browser) {
 	b.press("meg", "form[action$='/close'] button")
 	b.see("ann", ".steps .done", "Solved")
 	desk.Await(n, "closed", "bob")
+	joe.Phone().Expect("Solved: Plotters draw only circles") // it was known again
 
+	visit(ann, "/charts")
+	b.see("ann", "main", "for those who work here")
+	b.inspect("ann", "forbidden")
+	visit(meg, "/tickets?q=unheardof")
+	b.inspect("meg", "tickets-none")
 	for _, path := range []string{"tickets?status=all", "people", "charts", "rehearsal", "policy", "directory", "directory/ann", "wall", fmt.Sprintf("tickets/%d/why", n)} {
 		visit(meg, "/"+path)
 		name, _, _ := strings.Cut(path, "?")
@@ -128,6 +150,8 @@ func byPages(desk *Desk, b browser) {
 	}
 	b.do("open", "stranger", map[string]any{"url": desk.HTTP + "/sign-in", "as": "stranger"})
 	b.inspect("stranger", "sign-in")
+	b.do("open", "stranger", map[string]any{"url": desk.HTTP + "/sign-in/used", "as": "stranger"})
+	b.inspect("stranger", "sign-in-refused")
 	b.do("open", "stranger", map[string]any{"url": desk.HTTP + "/t/nothing", "as": "stranger"})
 	b.inspect("stranger", "missing")
 }
@@ -205,6 +229,7 @@ func pages(t *testing.T, desk *Desk) {
 	aside(desk, "we have your request", "is on your request")
 	desk.Free("bob")
 	b.do("open", "board", map[string]any{"url": desk.HTTP + "/"})
+	b.inspect("board", "board-empty")
 	b.do("open", "phone", map[string]any{"url": desk.Phones + "/?phone=" + url.QueryEscape(bob.Number)})
 
 	n := ann.Submit("Scanner hums", "P3")
