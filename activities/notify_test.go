@@ -177,7 +177,7 @@ func TestNotifyFails(t *testing.T) {
 func TestEveryNoticeCanBeWorded(t *testing.T) {
 	t.Parallel()
 	o := newOutside()
-	for _, m := range []ticket.Message{"req_created", "offer", "reminder", "decline_ok", "take_ok", "offer_gone", "page_off", "pass_done", "takeover_ok",
+	for _, m := range []ticket.Message{"req_created", "offer", "reminder", "decline_ok", "take_ok", "offer_gone", "page_off", "help_off", "pass_done", "takeover_ok",
 		"takeover_told", "assigned", "release_ok", "lease_over", "done_ok", "req_done", "req_withdrawn", "note_ok", "ask_ok", "req_question", "tell_ok",
 		"req_told", "req_added", "answer_in", "req_cancelled", "withdraw_told", "take_withdrawn", "pass_ok", "pass_offer", "pass_refused", "snooze_ok",
 		"req_planned", "snooze_wake", "stale", "stale_ok", "answer_none", "req_claimed", "req_handed", "req_released", "pass_gone", "up_nobody", "owned",

@@ -84,7 +84,7 @@ func (d *Desk) tellOtherManagers(ctx context.Context, key string, except []strin
 }
 
 // urgent are the messages that wait behind nothing.
-var urgent = []string{"page", "page_help", "mgr_nobody", "page_off"}
+var urgent = []string{"page", "page_help", "mgr_nobody", "page_off", "help_off"}
 
 func (d *Desk) add(w *store.Write, p activities.Post) {
 	reason := string(p.Notice.Message)

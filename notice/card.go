@@ -46,7 +46,7 @@ func Activity(batch []ticket.Notice) string {
 // plain is what the notices are to whoever reads a ticket's history.
 var plain = map[ticket.Message]string{
 	"take_ok": "it is yours", "take_again": "it is yours already", "take_lost": "too late", "owned": "somebody has it", "decline_ok": "declined",
-	"release_ok": "given back", "done_ok": "closed", "page_off": "stand down", "mgr_nobody": "call: nobody answered", "page": "call", "page_help": "call for help",
+	"release_ok": "given back", "done_ok": "closed", "page_off": "stand down", "help_off": "stand down", "mgr_nobody": "call: nobody answered", "page": "call", "page_help": "call for help",
 	"offer_gone": "offer is gone", "req_created": "request received", "req_claimed": "who comes", "req_handed": "who comes now", "req_released": "handed back",
 	"req_done": "solved", "req_undone": "not solved after all", "req_escalated": "we call the person on call", "req_reopened": "open again", "req_question": "question",
 	"req_added": "added", "answer_in": "the requester's words", "note_ok": "noted", "ask_ok": "asked", "stale": "any news?", "stale_ok": "still on it", "promise_ok": "promised", "req_slower": "needs longer", "req_slipped": "late", "target_missed": "should be solved by now", "undo_ok": "undone",

@@ -129,7 +129,7 @@ const (
 func Default() Policy {
 	const day = 24 * time.Hour
 	plan := func(p ticket.Plan) ticket.Plan {
-		p.AutoClose, p.Silence, p.Breach = 72*time.Hour, 48*time.Hour, true
+		p.AutoClose, p.Silence, p.Breach, p.StandDown = 72*time.Hour, 48*time.Hour, true, true
 		return p
 	}
 	return Policy{
@@ -190,7 +190,7 @@ func Development() Policy {
 			},
 			Repeat: 30 * time.Second, Lease: 30 * time.Minute,
 			AutoClose: 10 * time.Minute, Silence: 10 * time.Minute,
-			Respond: 60 * time.Second, Resolve: 30 * time.Minute, Breach: true,
+			Respond: 60 * time.Second, Resolve: 30 * time.Minute, Breach: true, StandDown: true,
 		}
 	}
 	return p

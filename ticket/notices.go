@@ -149,10 +149,12 @@ func (b *briefing) brief() {
 		b.answer("take_ok", until(after.ExpectedAt()))
 		b.tell(before.Assignee, "pass_done")
 		b.announce()
+		b.helpEnds("page_off")
 	case TakenOver:
 		b.answer("takeover_ok", who(before.Assignee))
 		b.tell(before.Assignee, "takeover_told")
 		b.announce()
+		b.helpEnds("page_off")
 	case AssignedTo:
 		b.tell(e.To[0], "assigned")
 		if before.Assignee.ID != "" && before.Assignee.ID != e.To[0].ID {
@@ -169,15 +171,18 @@ func (b *briefing) brief() {
 	case Solved:
 		b.answer("done_ok")
 		b.requester("req_done", who(after.Assignee))
+		b.helpEnds("help_off")
 	case Shut:
 		if before.Requester.ID == e.Actor.ID {
 			b.answer("req_withdrawn")
 		}
+		b.helpEnds("help_off")
 	case Noted:
 		b.answer("note_ok")
 	case Asked:
 		b.answer(b.reached("ask_ok"), until(after.alarm(AnswerAlarm)))
 		b.requester("req_question")
+		b.helpEnds("help_off")
 	case Told:
 		b.answer(b.reached("tell_ok"))
 		b.requester("req_told")
@@ -209,6 +214,7 @@ func (b *briefing) brief() {
 	case Snoozed:
 		b.answer("snooze_ok", until(e.Until))
 		b.requester("req_planned", until(e.Until))
+		b.helpEnds("help_off")
 	case Woken:
 		b.tell(after.Assignee, "snooze_wake")
 	case WentStale:
@@ -266,6 +272,19 @@ func (b *briefing) standDown(offer, pageOff Message) {
 		if o.To.Via == "im" && !o.Declined && o.Until.After(b.e.At) && !told[o.To.ID] {
 			told[o.To.ID] = true
 			b.tell(o.To, offer, who(taker))
+		}
+	}
+}
+
+// helpEnds tells those who were called to help the holder that they need not come
+// any more, except whoever ended it.
+func (b *briefing) helpEnds(m Message) {
+	if b.before.Status == New || !b.before.Plan.StandDown {
+		return
+	}
+	for _, p := range b.before.Pages {
+		if p.To.ID != b.e.Actor.ID && p.To.ID != b.after.Assignee.ID && !p.Failed {
+			b.tell(p.To, m, who(b.after.Assignee))
 		}
 	}
 }

@@ -37,6 +37,7 @@ func genPlan(t *rapid.T) Plan {
 		Respond:   span("respond", 0, time.Hour),
 		Resolve:   span("resolve", 0, 8*time.Hour),
 		Breach:    rapid.Bool().Draw(t, "breach"),
+		StandDown: rapid.Bool().Draw(t, "stand down"),
 	}
 	var after time.Duration
 	who := rapid.SliceOfN(rapid.SampledFrom([]string{"oncall", "next", "manager"}), 0, 4).Draw(t, "steps")

@@ -149,7 +149,11 @@ type Plan struct {
 	Resolve   time.Duration `json:"resolve,omitempty"`
 	// Breach has the next of the chain called to help when the resolve target passes
 	// while somebody has the ticket. One that opened before this existed goes on without.
-	Breach bool  `json:"breach,omitempty"`
+	Breach bool `json:"breach,omitempty"`
+	// StandDown has those who were called to help a holder hear when that is over.
+	// A ticket that opened before this existed goes on without.
+	StandDown bool `json:"stand_down,omitempty"`
+
 	Office bool  `json:"office,omitempty"` // steps, repeats and targets count in office hours
 	Quiet  Quiet `json:"quiet,omitzero"`   // offers wait for its end
 }

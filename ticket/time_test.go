@@ -543,6 +543,46 @@ func TestBreach(t *testing.T) {
 	}
 }
 
+// Who was called to help the holder hears when that is over, except whoever ended it
+// and whoever could not be reached; on a ticket that opened before, nobody does.
+func TestHelpersStandDown(t *testing.T) {
+	t.Parallel()
+	const h = time.Hour
+	up := func(s *sim) *sim { return s.say(0, by(bob, Take)).say(h, by(bob, Up)) }
+	twice := func(s *sim) *sim { return up(s).say(h, by(bob, Up, func(c *Command) { c.ID = "again" })) }
+	for name, tt := range map[string]struct {
+		do     func(s *sim)
+		change func(*Opening, *world)
+		want   []string
+	}{
+		"solved":                         {func(s *sim) { up(s).say(2*h, by(bob, Done)) }, nil, []string{"2h0m0s sms dana help_off"}},
+		"closed in one":                  {func(s *sim) { up(s).say(2*h, by(bob, Close)) }, nil, []string{"2h0m0s sms dana help_off"}},
+		"a helper takes over and closes": {func(s *sim) { up(s).say(2*h, by(dana, Takeover)).say(2*h, by(dana, Close)) }, nil, nil},
+		"two helpers":                    {func(s *sim) { twice(s).say(2*h, by(bob, Done)) }, nil, []string{"2h0m0s sms dana help_off", "2h0m0s sms sam help_off"}},
+		"taken over by one":              {func(s *sim) { twice(s).say(2*h, by(sam, Takeover)) }, nil, []string{"2h0m0s sms dana page_off"}},
+		"passed on":                      {func(s *sim) { up(s).say(h, by(bob, Pass, to(eve))).say(h, by(eve, Take)) }, nil, []string{"1h0m0s sms dana page_off"}},
+		"waits for an answer":            {func(s *sim) { up(s).say(2*h, by(bob, Ask)).say(3*h, by(ann, Write)).say(3*h, by(bob, Done)) }, nil, []string{"2h0m0s sms dana help_off"}},
+		"snoozed":                        {func(s *sim) { up(s).say(2*h, by(bob, Snooze)) }, nil, []string{"2h0m0s sms dana help_off"}},
+		"withdrawn":                      {func(s *sim) { up(s).say(2*h, by(ann, Withdraw, yes)) }, nil, nil},
+		"a call that did not arrive": {func(s *sim) { up(s).say(2*h, by(bob, Done)) }, func(_ *Opening, w *world) { w.broken = map[string]bool{"dana": true} },
+			[]string{"2h0m0s sms sam help_off"}},
+		"nobody was called": {func(s *sim) { s.say(0, by(bob, Take)).say(h, by(bob, Done)) }, nil, nil},
+		"an older ticket":   {func(s *sim) { up(s).say(2*h, by(bob, Done)) }, func(o *Opening, _ *world) { o.Plan.StandDown = false }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, w := opening(), desk()
+			o.Plan.StandDown, o.Plan.Breach, o.Plan.Lease = true, true, 24*h
+			if tt.change != nil {
+				tt.change(&o, w)
+			}
+			s := simulate(t, w, o)
+			tt.do(s)
+			same(t, tt.want, s.lines("help_off", "page_off"))
+		})
+	}
+}
+
 func TestHush(t *testing.T) {
 	t.Parallel()
 	s := simulate(t, desk(), opening()).say(16*time.Minute, by(meg, Hush))

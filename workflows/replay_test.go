@@ -187,6 +187,7 @@ func TestHistories(t *testing.T) {
 			d.signal(n, lost(ticket.LostPage, "dana"))
 			d.told(n, "page_help", "sam")
 			do(n, by("bob", ticket.Close))
+			d.told(n, "help_off", "sam")
 			return n, ""
 		},
 		"cancellation": func() (int, string) {

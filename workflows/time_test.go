@@ -83,6 +83,35 @@ func minutes(ns ...float64) (out []time.Duration) {
 	return out
 }
 
+// Who was called to help by a missed target stands down when the ticket is solved;
+// on one that opened before there was that, nobody hears of it.
+func TestHelpersStandDown(t *testing.T) {
+	t.Parallel()
+	for name, older := range map[string]bool{"now": false, "an older ticket": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := policy.Default()
+			o := opening(p, ticket.P1)
+			o.Opening.Plan.StandDown, o.Opening.Plan.Lease = !older, 8*time.Hour
+			w := newWorld(t, p)
+			w.signal(time.Minute, by("bob", ticket.Take))
+			w.signal(2*time.Hour+5*time.Minute, by("bob", ticket.Done))
+			w.signal(3*time.Hour, by("meg", ticket.Close))
+			w.complete(w.live(o))
+			if got := w.messages("page_help", "dana"); !slices.Equal(got, minutes(120)) {
+				t.Fatalf("called to help after %v", got)
+			}
+			want := minutes(125)
+			if older {
+				want = nil
+			}
+			if got := w.messages("help_off", "dana"); !slices.Equal(got, want) {
+				t.Errorf("stood down after %v, want %v", got, want)
+			}
+		})
+	}
+}
+
 // Whatever the world does, a claim is decided at once and pages come in time.
 func TestNothingWaitsForTheWorld(t *testing.T) {
 	t.Parallel()
