@@ -72,15 +72,10 @@ func (s *session) examine(ctx context.Context, room string) (found Found, err er
 	if found.Contacts, err = s.contacts(ctx); err != nil || room == "" {
 		return found, err
 	}
-	if found.Room.There, found.Room.Open, err = s.showing(ctx, room); err != nil {
+	if found.Room, _, err = s.find(ctx, room); err != nil {
 		return found, fmt.Errorf("ask for the room: %w", err)
 	}
-	_, _, err = s.fetch(ctx, room, newest(1))
-	found.Room.Archive = err == nil
-	if errors.Is(err, errRefused) {
-		err = nil
-	}
-	return found, err
+	return found, nil
 }
 
 func (s *session) contacts(ctx context.Context) (list []string, err error) {

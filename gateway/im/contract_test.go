@@ -33,6 +33,7 @@ var contract = []struct {
 	{"check", testCheck, false},
 	{"room", testRoom, false},
 	{"room of others", testRoomOfOthers, false},
+	{"room without an archive", testRoomWithoutAnArchive, false},
 	{"slixmpp", testSlixmpp, false},
 	{"D1", testD1IdsComeFromTheArchive, false},
 	{"D2", testD2AnEndInTheMiddleOfAStanza, true},

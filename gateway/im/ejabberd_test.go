@@ -70,7 +70,7 @@ modules:
   mod_vcard: {}
   mod_version: {}
 `, host, e.dir, port, apiPort))
-	e.forgets, e.fragile = true, true
+	e.forgets, e.fragile, e.archive = true, true, "mam"
 	e.command = func() *exec.Cmd {
 		erl := exec.Command("erl", "-noinput", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none",
 			"-mnesia", "dir", fmt.Sprintf("%q", filepath.Join(e.dir, "database")), "-s", "ejabberd")

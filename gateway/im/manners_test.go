@@ -215,6 +215,8 @@ func testCheck(t *testing.T, p *server) {
 	check(RoomFound{There: true, Archive: true})
 	alice.furnish("anyone")
 	check(RoomFound{There: true, Open: true, Archive: true})
+	alice.setUp(p.archive, "0")
+	check(RoomFound{There: true, Open: true})
 	c.Room.JID = ""
 	check(RoomFound{})
 }

@@ -25,7 +25,7 @@ func startProsodyWith(t testing.TB, more ...string) *server {
 	_, port, _ := net.SplitHostPort(p.addr)
 	rooms := "time"
 	if slices.Contains(more, "sqlite_tune") {
-		rooms = "muc_mam"
+		rooms, p.archive = "muc_mam", "muc#roomconfig_enablearchiving"
 	}
 	modules, err := filepath.Abs("../../devstack/prosody_modules")
 	if err != nil {

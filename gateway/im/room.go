@@ -156,19 +156,28 @@ func (r *room) sit(ctx context.Context, s *session, refusals int) error {
 }
 
 // prepare finds the place in the room's archive, and whether it names people: it names
-// the desk then, beside a line of its own. One that has none yet is written.
+// the desk then, beside a line of its own. One that has none yet is written. Of a room
+// whose owner has switched the archive off Prosody shows an empty one, but does not say
+// that it has one.
 func (r *room) prepare(ctx context.Context, s *session) error {
-	last, _, err := s.fetch(ctx, r.jid, newest(pageSize))
-	r.mu.Lock()
-	r.kept, r.named = err == nil, false
-	nick := r.nick
-	r.mu.Unlock()
-	if errors.Is(err, errRefused) {
-		r.log.Warn("im: the room has no archive (XEP-0313): the desk tells news there, and does nothing that is asked there")
-		return nil
+	found, sure, err := s.find(ctx, r.jid)
+	if err == nil && !sure {
+		err = errors.New("somebody else answers for it")
 	}
 	if err != nil {
+		return fmt.Errorf("ask how the room is: %w", err)
+	}
+	last, _, err := s.fetch(ctx, r.jid, newest(pageSize))
+	r.mu.Lock()
+	r.kept, r.named = err == nil && found.Archive, false
+	kept, nick := r.kept, r.nick
+	r.mu.Unlock()
+	if err != nil && !errors.Is(err, errRefused) {
 		return fmt.Errorf("ask for the room's archive: %w", err)
+	}
+	if !kept {
+		r.log.Warn("im: the room has no archive (XEP-0313): the desk tells news there, and does nothing that is asked there")
+		return nil
 	}
 	if err := r.locate(ctx, s, r.archive); err != nil {
 		return err
@@ -205,22 +214,27 @@ func (s *session) disclosed(d xmpp.DiscoResult) {
 	}
 }
 
-// showing asks whether there is a room, and whether it shows everybody who is in it. The
-// library hides who answered: a forged answer would be a second one, before that to the
-// ping which the room gets after the question, and then none counts.
-func (s *session) showing(ctx context.Context, room string) (there, open bool, err error) {
+// find asks how a room is. The library hides who answered: a forged answer would be a
+// second one, before that to the ping which the room gets after the question. Nothing is
+// sure then, and nothing found but that there is a room.
+func (s *session) find(ctx context.Context, room string) (found RoomFound, sure bool, err error) {
 	s.mu.Lock()
 	s.told = nil
 	s.mu.Unlock()
 	if err := s.write(ctx, iq{To: room, Type: "get", ID: randomHex(8), Payload: discoQuestion{}}); err != nil {
-		return false, false, err
+		return found, false, err
 	}
 	if _, err := s.request(ctx, room, "get", ping{}); err != nil && !errors.Is(err, errRefused) {
-		return false, false, err
+		return found, false, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.told) > 0, len(s.told) == 1 && slices.Contains(s.told[0].Features, nonAnonymous), nil
+	found.There, sure = len(s.told) > 0, len(s.told) < 2
+	if len(s.told) == 1 {
+		features := s.told[0].Features
+		found.Open, found.Archive = slices.Contains(features, nonAnonymous), slices.Contains(features, nsArchive)
+	}
+	return found, sure, nil
 }
 
 type discoQuestion struct {
@@ -380,11 +394,11 @@ func (r *room) sort(ctx context.Context, s *session, e archived) (*gateway.Messa
 		if !known {
 			return nil, nil, nil
 		}
-		_, open, err := s.showing(ctx, r.jid)
+		room, _, err := s.find(ctx, r.jid)
 		if err != nil {
 			return nil, nil, fmt.Errorf("ask whom the room shows: %w", err)
 		}
-		if open {
+		if room.Open {
 			from = named
 		}
 	}

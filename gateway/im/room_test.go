@@ -1,6 +1,7 @@
 package im
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -127,12 +128,20 @@ func testRoom(t *testing.T, p *server) {
 	}
 }
 
+// furnish has a room stay, and show its people to these.
 func (c *person) furnish(whois string) {
 	c.t.Helper()
-	id := randomHex(4)
+	c.setUp("muc#roomconfig_persistentroom", "1", "muc#roomconfig_whois", whois)
+}
+
+func (c *person) setUp(settings ...string) {
+	c.t.Helper()
+	id, fields := randomHex(4), ""
+	for pair := range slices.Chunk(settings, 2) {
+		fields += fmt.Sprintf("<field var='%s'><value>%s</value></field>", pair[0], pair[1])
+	}
 	c.send("<iq to='%s' type='set' id='%s'><query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>"+
-		"<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>"+
-		"<field var='muc#roomconfig_persistentroom'><value>1</value></field><field var='muc#roomconfig_whois'><value>%s</value></field></x></query></iq>", roomJID, id, whois)
+		"<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>%s</x></query></iq>", roomJID, id, fields)
 	if a := c.iq(id); a.Type != "result" {
 		c.t.Fatalf("%+v", a)
 	}
@@ -192,17 +201,15 @@ func testRoomOfOthers(t *testing.T, p *server) {
 }
 
 // Without an archive it cannot be known who wrote, and nothing that was said before.
-func TestRoomWithoutAnArchive(t *testing.T) {
-	t.Parallel()
-	p := startProsodyWith(t, "time")
+func testRoomWithoutAnArchive(t *testing.T, p *server) {
 	alice := p.login("alice", "phone")
 	d := newDesk(t, p, p.addr)
 	d.inRoom()
 	alice.join("alice")
 	alice.furnish("anyone")
-	alice.send("<iq to='%s' type='set' id='q'><query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>"+
-		"<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field></x></query></iq>", roomJID)
-	alice.iq("q")
+	if p.archive != "" {
+		alice.setUp(p.archive, "0")
+	}
 	alice.sayInRoom("desk: take 160")
 	d.run()
 	d.awaitSeat()
@@ -215,4 +222,9 @@ func TestRoomWithoutAnArchive(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	alice.line("news", func(c xmpp.Chat) bool { return c.Text == "news" })
+}
+
+func TestRoomsCannotHaveAnArchive(t *testing.T) {
+	t.Parallel()
+	testRoomWithoutAnArchive(t, startProsodyWith(t, "time"))
 }

@@ -42,6 +42,7 @@ type server struct {
 	ca      string
 	roots   *x509.CertPool
 	command func() *exec.Cmd // its program, in the foreground
+	archive string           // what it calls a room's archive
 	forgets bool             // errors are not in its archive, but repeat what they return
 	fragile bool             // a stanza of many levels kills it, and a kill its database
 	process *exec.Cmd
