@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+
+	"deskbell/devstack"
 )
 
 // examined brings the servers from nothing to where the doctor finds no fault, and
@@ -28,6 +31,36 @@ func examined(t *testing.T, s *servers, env []string) {
 		{"DESKBELL_XMPP_CA_FILE=../config/testdata/ca.pem", "DESKBELL_XMPP_CA_FILE"},
 	} {
 		examine(t, s, append(slices.Clone(env), fault.variable), false, fault.line)
+	}
+	roomsExamined(t, s, env)
+}
+
+// roomsExamined has the doctor look at a room in which claims do not count, for either
+// reason.
+func roomsExamined(t *testing.T, s *servers, env []string) {
+	owner, room := s.ready.People[0], "strange@"+devstack.XMPPRooms
+	chat, err := login(s.ready, owner.JID, owner.Password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer chat.leave()
+	env = append(slices.Clone(env), "DESKBELL_XMPP_ROOM="+room)
+	if _, err := chat.client.SendOrg(fmt.Sprintf("<presence to='%s/owner'><x xmlns='http://jabber.org/protocol/muc'/></presence>", room)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ setting, value, line string }{
+		{"muc#roomconfig_whois", "moderators", "warn team room " + room + " hides who is in it"},
+		{"muc#roomconfig_whois", "anyone", "ok team room " + room + " shows who is in it, and has an archive"},
+		{"muc#roomconfig_enablearchiving", "0", "warn team room " + room + " has no archive"},
+	} {
+		if _, err := chat.client.SendOrg(fmt.Sprintf("<iq type='set' id='room' to='%s'><query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>"+
+			"<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field><field var='%s'><value>%s</value></field></x></query></iq>", room, c.setting, c.value)); err != nil {
+			t.Fatal(err)
+		}
+		if err := chat.ping(); err != nil {
+			t.Fatal(err)
+		}
+		examine(t, s, env, true, c.line)
 	}
 }
 
