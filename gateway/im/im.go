@@ -395,7 +395,9 @@ func (g *Gateway) hear(s *session, chat xmpp.Chat) {
 		for _, e := range chat.OtherElem {
 			switch id := attribute(e, "id"); {
 			case e.XMLName.Space == nsOMEMO, e.XMLName.Space == nsEncryption, e.XMLName.Space == nsReactions:
+				s.remember(chat)
 				ring(s.bell)
+				return
 			case e.XMLName.Space == nsReceipts && e.XMLName.Local == "received" && addressedTo(id, chat.Remote):
 				g.ask(s, gateway.Receipt{Channel: gateway.IM, WireID: id, State: gateway.Delivered, At: g.clock.Now()})
 			}

@@ -96,23 +96,13 @@ func (g *Gateway) keepLive(ctx context.Context, s *session, chat xmpp.Chat) erro
 func (g *Gateway) asArchived(chat xmpp.Chat) archived {
 	var a archived
 	m := &a.Forwarded.Message
+	if marks, err := xml.Marshal(chat.OtherElem); err == nil {
+		_ = xml.Unmarshal([]byte("<message>"+string(marks)+"</message>"), m) // what cannot be read says nothing
+	}
 	m.From, m.Type, m.ID, m.Bodies = chat.Remote, chat.Type, chat.OriginID, []body{{Text: chat.Text}}
+	m.Occupants = nil // only an archive's count
 	if a.Forwarded.Delay.Stamp = chat.Stamp; chat.Stamp.IsZero() {
 		a.Forwarded.Delay.Stamp = g.clock.Now()
-	}
-	for _, e := range chat.OtherElem {
-		switch id := attribute(e, "id"); e.XMLName {
-		case xml.Name{Space: nsEncryption, Local: "encryption"}:
-			m.Encryption = &struct{}{}
-		case xml.Name{Space: nsReceipts, Local: "request"}:
-			m.Request = &struct{}{}
-		case xml.Name{Space: nsReply, Local: "reply"}:
-			m.Reply = &idRef{id}
-		case xml.Name{Space: nsCorrection, Local: "replace"}:
-			m.Replaces = &idRef{id}
-		case xml.Name{Space: nsOMEMO, Local: "encrypted"}:
-			m.OMEMO = &struct{}{}
-		}
 	}
 	name := chat.OriginID
 	if name == "" {
@@ -124,6 +114,6 @@ func (g *Gateway) asArchived(chat xmpp.Chat) archived {
 }
 
 func (g *Gateway) warnWithoutArchive() {
-	g.log.Warn("im: the account has no message archive (XEP-0313): messages on their way when the connection breaks may be lost",
+	g.log.Warn("im: the account has no message archive (XEP-0313): messages on their way when the connection breaks or this process is killed may be lost, and their time is the sender's word",
 		slog.String("do", "switch on the archive for this account; in Prosody it is the module mam"))
 }
