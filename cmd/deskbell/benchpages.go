@@ -22,7 +22,6 @@ import (
 	"deskbell/api"
 	"deskbell/clock"
 	"deskbell/desk"
-	"deskbell/devstack"
 	"deskbell/policy"
 	"deskbell/roster"
 	"deskbell/signin"
@@ -65,41 +64,17 @@ type pageResult struct {
 
 // Run measures the pages on a PostgreSQL of its own, without an engine: what they
 // show is all read from the read model.
-func (b benchPagesCmd) Run(ctx context.Context) (err error) {
-	dir, err := os.MkdirTemp("", "deskbell-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL does not run as root
-		return err
-	}
-	postgres, err := devstack.StartPostgres(ctx, devstack.PostgresConfig{Dir: dir})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, postgres.Stop(context.WithoutCancel(ctx))) }()
-	if err := postgres.EnsureDatabase(ctx, "bench"); err != nil {
-		return err
-	}
-	quiet := slog.New(slog.DiscardHandler)
-	url := postgres.URL("bench")
-	if err := store.Migrate(ctx, url, quiet); err != nil {
-		return err
-	}
-	if err := b.fill(ctx, url); err != nil {
-		return fmt.Errorf("fill the read model: %w", err)
-	}
-	s, err := store.Open(ctx, url, clock.System{}, quiet)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	r, err := b.measure(ctx, s, url)
-	if err != nil {
-		return err
-	}
-	return r.print(b.JSON)
+func (b benchPagesCmd) Run(ctx context.Context) error {
+	return withBenchStore(ctx, func(ctx context.Context, s *store.Store, url string) error {
+		if err := b.fill(ctx, url); err != nil {
+			return fmt.Errorf("fill the read model: %w", err)
+		}
+		r, err := b.measure(ctx, s, url)
+		if err != nil {
+			return err
+		}
+		return r.print(b.JSON)
+	})
 }
 
 func (b benchPagesCmd) fill(ctx context.Context, url string) error {

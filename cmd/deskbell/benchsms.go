@@ -23,10 +23,10 @@ type benchSMSCmd struct {
 
 // Run measures with a PostgreSQL of its own, because the rows stay in the inbox.
 func (b benchSMSCmd) Run(ctx context.Context) error {
-	return withBenchStore(ctx, func(s *store.Store) error { return b.measure(ctx, s) })
+	return withBenchStore(ctx, b.measure)
 }
 
-func (b benchSMSCmd) measure(ctx context.Context, s *store.Store) error {
+func (b benchSMSCmd) measure(ctx context.Context, s *store.Store, _ string) error {
 	rows, err := smppbench.Run(ctx, s, b.Each)
 	if b.JSON {
 		return errors.Join(err, json.NewEncoder(os.Stdout).Encode(map[string]any{"rows": rows}))
@@ -42,9 +42,8 @@ func (b benchSMSCmd) measure(ctx context.Context, s *store.Store) error {
 	return err
 }
 
-// withBenchStore runs a measurement with a PostgreSQL of its own, because the rows stay
-// in the inbox.
-func withBenchStore(ctx context.Context, measure func(*store.Store) error) (err error) {
+// withBenchStore runs a measurement with a PostgreSQL of its own, at this URL.
+func withBenchStore(ctx context.Context, measure func(ctx context.Context, s *store.Store, url string) error) (err error) {
 	dir, err := os.MkdirTemp("", "deskbell-bench-")
 	if err != nil {
 		return err
@@ -61,14 +60,14 @@ func withBenchStore(ctx context.Context, measure func(*store.Store) error) (err 
 	if err := postgres.EnsureDatabase(ctx, "bench"); err != nil {
 		return err
 	}
-	quiet := slog.New(slog.DiscardHandler)
-	if err := store.Migrate(ctx, postgres.URL("bench"), quiet); err != nil {
+	quiet, url := slog.New(slog.DiscardHandler), postgres.URL("bench")
+	if err := store.Migrate(ctx, url, quiet); err != nil {
 		return err
 	}
-	s, err := store.Open(ctx, postgres.URL("bench"), clock.System{}, quiet)
+	s, err := store.Open(ctx, url, clock.System{}, quiet)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	return measure(s)
+	return measure(ctx, s, url)
 }
