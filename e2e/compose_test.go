@@ -3,6 +3,7 @@ package e2e
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"maps"
 	"net"
 	"net/http"
@@ -36,18 +37,20 @@ type service struct {
 	Environment map[string]*string
 	Secrets     []mount
 	Configs     []mount
+	Volumes     []mount
 	Healthcheck struct{ Test []string }
 	DependsOn   map[string]struct{ Condition string } `json:"depends_on"`
 }
 
 type mount struct{ Source, Target string }
 
-// readComposition has the compose library read the file, which checks it.
-func readComposition(t *testing.T) composition {
+// readComposition has the compose library read the file, which checks it, with the
+// settings that a .env may have.
+func readComposition(t *testing.T, settings ...string) composition {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), "go", "run", ".", "../../docker-compose.yml")
 	command.Dir = "../tools/compose"
-	command.Env = append(environment(), "GOWORK=off")
+	command.Env = slices.Concat(environment(), []string{"GOWORK=off"}, settings)
 	var errs strings.Builder
 	command.Stderr = &errs
 	out, err := command.Output()
@@ -74,12 +77,23 @@ func (c composition) ours() map[string]service {
 
 func TestCompose(t *testing.T) {
 	t.Parallel()
-	c := readComposition(t)
+	c := readComposition(t, moreSMSCs(t, t.TempDir(), "carrier.example.org:2775"), "DESKBELL_FILES=files")
 	var names []string
 	known := map[string]bool{"OTEL_EXPORTER_OTLP_ENDPOINT": true}
 	for _, v := range config.Known() {
 		known[v.Name] = true
+		known[v.Name+"_2"] = v.Numbered
 		known[v.Name+"_FILE"] = v.Secret
+		if v.Name == "DESKBELL_SCAN_COMMAND" { // the image has nothing to run
+			continue
+		}
+		for _, role := range config.Roles() {
+			environment := c.Services[role].Environment
+			_, here := environment[v.Name]
+			if _, inFile := environment[v.Name+"_FILE"]; slices.Contains(v.Roles, role) && !here && !inFile {
+				t.Errorf("%s: %s cannot be set", role, v.Name)
+			}
+		}
 	}
 	for name, s := range c.ours() {
 		names = append(names, name)
@@ -87,7 +101,7 @@ func TestCompose(t *testing.T) {
 			if !known[variable] {
 				t.Errorf("%s: %s is no variable of Deskbell's", name, variable)
 			}
-			if value != nil && strings.HasPrefix(*value, "/") && !slices.ContainsFunc(slices.Concat(s.secrets(), s.Configs), func(m mount) bool { return m.Target == *value }) {
+			if value != nil && strings.HasPrefix(*value, "/") && !slices.ContainsFunc(slices.Concat(s.secrets(), s.Configs, s.Volumes), func(m mount) bool { return m.Target == *value }) {
 				t.Errorf("%s: %s=%s is not mounted", name, variable, *value)
 			}
 		}
@@ -141,16 +155,31 @@ func (s service) secrets() []mount {
 	return out
 }
 
+// moreSMSCs is the setting that names a file with a second SMSC; nobody's number goes
+// there.
+func moreSMSCs(t *testing.T, dir, address string) string {
+	t.Helper()
+	path := filepath.Join(dir, "smscs.env")
+	content := "DESKBELL_SMPP_ADDR_2=" + address + "\nDESKBELL_SMPP_SYSTEM_ID_2=second\nDESKBELL_SMPP_PASSWORD_2=secret2\nDESKBELL_SMPP_SOURCE_2=+447700900101\nDESKBELL_SMPP_PREFIXES_2=+999\n"
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "DESKBELL_SMSCS=" + path
+}
+
 // composed starts every service of our image as a process, with the command and the
-// environment of the compose file; only addresses and paths are this machine's.
+// environment of the compose file; only addresses and paths are this machine's. Files
+// are kept, and there is a second SMSC.
 func composed(t *testing.T, s *servers) {
-	c := readComposition(t)
+	second := freeAddress()
+	c := readComposition(t, moreSMSCs(t, t.TempDir(), second), "DESKBELL_FILES=files")
 	if err := s.postgres.EnsureDatabase(t.Context(), "composed"); err != nil {
 		t.Fatal(err)
 	}
 	apart := *s
 	apart.t, apart.dir = t, filepath.Join(s.dir, "composed")
-	if err := os.Mkdir(apart.dir, 0o711); err != nil {
+	kept := filepath.Join(apart.dir, "files")
+	if err := errors.Join(os.Mkdir(apart.dir, 0o711), os.Mkdir(kept, 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	apart.ready.DatabaseURL = s.postgres.URL("composed")
@@ -188,6 +217,8 @@ func composed(t *testing.T, s *servers) {
 			return phones
 		case "/state":
 			return filepath.Join(apart.dir, "state")
+		case "/files":
+			return kept
 		}
 		return value
 	}
@@ -206,6 +237,8 @@ func composed(t *testing.T, s *servers) {
 	}
 	env, args := resolve("smsc")
 	apart.start("smsc", env, args...)
+	apart.start("smsc", []string{"DESKBELL_SMPP_ADDR=" + second, "DESKBELL_SMPP_SYSTEM_ID=second", "DESKBELL_SMPP_PASSWORD=secret2", "DESKBELL_SMPP_SOURCE=+447700900101"},
+		"smsc", "--state", filepath.Join(apart.dir, "second"), "--http", freeAddress())
 	env, args = resolve("migrate")
 	apart.mustRun(env, args...)
 	started := map[string]*role{}
@@ -224,7 +257,14 @@ func composed(t *testing.T, s *servers) {
 		}
 		readyAt(t, name, listens[name])
 	}
+	for _, address := range []string{apart.ready.SMPP, second} {
+		bound := `deskbell_smpp_bound{bind="transceiver",smsc="` + address + `"}`
+		if !eventually(Patience, func() bool { return metrics(t, listens["sms"])[bound] == 1 }) {
+			t.Errorf("%s is not bound", address)
+		}
+	}
 	bookInRealTime(t, desk.with(t))
+	keepsFile(t, desk, kept)
 	dashboard(t, slices.Collect(maps.Values(listens)))
 	for _, name := range slices.Backward(config.Roles()) {
 		if err := started[name].command.Process.Signal(syscall.SIGTERM); err != nil {
@@ -240,6 +280,26 @@ func composed(t *testing.T, s *servers) {
 		}
 	}
 	apart.noPersonalData(t)
+}
+
+// keepsFile has a ticket's file kept in a folder.
+func keepsFile(t *testing.T, desk *Desk, folder string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), "POST", desk.HTTP+"/v1/tickets/100/attachments?name=jam.txt", strings.NewReader("paper"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+desk.Token)
+	request.Header.Set("Content-Type", "application/octet-stream")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	files, err := os.ReadDir(folder)
+	if response.StatusCode != http.StatusCreated || err != nil || len(files) != 1 {
+		t.Errorf("a file is kept: %s, %d files, %v", response.Status, len(files), err)
+	}
 }
 
 // readyAt checks readiness and the names of the metrics of one process.
