@@ -65,7 +65,7 @@ type Desk struct {
 
 	mu       sync.Mutex
 	answered map[string]chan struct{} // by inbox key: closed when the answer is posted
-	kicks    map[gateway.Channel][]func()
+	kicks    map[gateway.Channel]map[chan struct{}]bool
 }
 
 // New returns a desk. Run must be called for it to start what it takes in.
@@ -75,7 +75,7 @@ func New(c Config) *Desk {
 		openings: make(chan ticket.Opening, 1024),
 		asked:    make(chan string, 64),
 		answered: map[string]chan struct{}{},
-		kicks:    map[gateway.Channel][]func(){},
+		kicks:    map[gateway.Channel]map[chan struct{}]bool{},
 	}
 	d.tickets = &activities.Tickets{Directory: c.Store, ReadModel: readModel{d}, Policy: c.Policy, Rehearser: d}
 	d.words = &activities.Notices{Addresses: d, Waiting: c.Store, Links: c.Store, Outbox: d, Zone: c.Zone, URL: c.URL, Log: c.Log}

@@ -29,13 +29,7 @@ const (
 // Serve drives what comes in on a channel until ctx ends. Whoever holds the channel runs it.
 func (d *Desk) Serve(ctx context.Context, channel gateway.Channel) error {
 	kicked := make(chan struct{}, 1)
-	stop := d.onKick(channel, func() {
-		select {
-		case kicked <- struct{}{}:
-		default:
-		}
-	})
-	defer stop()
+	defer d.onKick(channel, kicked)()
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	driver := &driver{desk: d, channel: channel, began: d.Clock.Now(), busy: map[string]bool{}, served: map[string]int{}, again: map[int64]repeat{}, done: kicked}
@@ -57,20 +51,26 @@ func (d *Desk) Serve(ctx context.Context, channel gateway.Channel) error {
 func (d *Desk) Kick(channel gateway.Channel) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, f := range d.kicks[channel] {
-		f()
+	for kicked := range d.kicks[channel] {
+		select {
+		case kicked <- struct{}{}:
+		default:
+		}
 	}
 }
 
-func (d *Desk) onKick(channel gateway.Channel, f func()) (stop func()) {
+// onKick has Kick fill kicked, which has room for one, until stop.
+func (d *Desk) onKick(channel gateway.Channel, kicked chan struct{}) (stop func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.kicks[channel] = append(d.kicks[channel], f)
-	i := len(d.kicks[channel]) - 1
+	if d.kicks[channel] == nil {
+		d.kicks[channel] = map[chan struct{}]bool{}
+	}
+	d.kicks[channel][kicked] = true
 	return func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		d.kicks[channel][i] = func() {}
+		delete(d.kicks[channel], kicked)
 	}
 }
 

@@ -57,8 +57,8 @@ var fields = map[string]func(*roster.Person) *string{
 	"group": func(p *roster.Person) *string { return &p.Group },
 }
 
-// Read returns the people of a directory, in the order of their ids. An entry that
-// matches and lacks an id is an error, as is an answer without anybody.
+// Read returns the people of a directory, in the order of their ids; an entry that
+// lacks one is among them. An answer without anybody is an error.
 func (s Source) Read(ctx context.Context) ([]Entry, error) {
 	for field := range s.Attributes {
 		if fields[field] == nil {
@@ -84,7 +84,7 @@ func (s Source) Read(ctx context.Context) ([]Entry, error) {
 	attributes := slices.Sorted(maps.Values(s.Attributes))
 	found, err := conn.SearchWithPaging(ldap.NewSearchRequest(s.Base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, s.Filter, attributes, nil), pageSize)
 	if err != nil {
-		return nil, fmt.Errorf("search the directory: %w", err)
+		return nil, fmt.Errorf("search the directory: %w", cmp.Or(context.Cause(ctx), err)) // its end closes the connection
 	}
 	if len(found.Entries) == 0 {
 		return nil, errors.New("the directory has nobody there: check base and filter")

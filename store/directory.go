@@ -345,11 +345,12 @@ const uniqueViolation = "23505"
 // taken names what somebody else has; it shows when the transaction ends.
 func taken(err error) error {
 	if no, ok := errors.AsType[*pgconn.PgError](err); ok && no.Code == uniqueViolation {
-		for constraint, field := range map[string]string{"people_phone_key": "phone", "people_jid_key": "jid"} {
-			if no.ConstraintName == constraint {
-				return &TakenError{field}
-			}
+		if field := uniqueFields[no.ConstraintName]; field != "" {
+			return &TakenError{field}
 		}
 	}
 	return err
 }
+
+// uniqueFields are the fields of people by the constraints that keep them unique.
+var uniqueFields = map[string]string{"people_phone_key": "phone", "people_jid_key": "jid"}

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// forgetAtOnce is how many rows, or whole timelines, one statement deletes: some
-	// tens of milliseconds of work.
+	// forgetAtOnce is how many rows one statement deletes, or, of timelines, how many
+	// it finds and deletes with all of theirs: some tens of milliseconds of work.
 	forgetAtOnce = 500
 	// forgetPause is about as long, so that others get their turn.
 	forgetPause = 50 * time.Millisecond
