@@ -51,7 +51,7 @@ func Known() []Variable {
 		{Name: "DESKBELL_XMPP_CA_FILE", Roles: im, Help: "the path of the PEM certificates that vouch for the server; by default the system's"},
 		{Name: "DESKBELL_XMPP_ROOM", Roles: []string{IM, Tickets}, Help: "the team's room (XEP-0045), a bare JID in lower case: new, taken and closed tickets are told there, and what people write to the desk there counts if the room shows who they are; no room without it"},
 		{Name: "DESKBELL_POLICY_FILE", Help: "the path of the policy, YAML; by default the built-in one"},
-		{Name: "DESKBELL_PEOPLE_FILE", Help: "the path of people, numbers, JIDs and rota to import at the start, YAML or JSON"},
+		{Name: "DESKBELL_PEOPLE_FILE", Help: "the path of people, numbers, JIDs and rota to import at the start, YAML or JSON, or people alone as CSV; the same file is not imported twice"},
 		{Name: "DESKBELL_KEEP_DAYS", Default: "400", Help: "days for which messages, the audit and the timelines of ended tickets are kept, 190 or more because the charts show half a year, or 0 for ever; 400, so that a month can be held against that of the year before"},
 		{Name: "DESKBELL_TOKEN_KEY", Roles: api, Required: true, Secret: true, Help: "encrypts the secrets of webhooks; at least 32 characters"},
 		{Name: "DESKBELL_OPEN_BOARD", Roles: api, Default: "false", Help: "true shows the board and the wall to whoever reaches them, without a sign-in; false, because subjects of tickets are nobody's but the desk's"},

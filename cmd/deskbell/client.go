@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,7 +28,7 @@ import (
 )
 
 // remote is where the API is and who speaks. Without flags and environment it is
-// the development desk of this user.
+// the development desk of this user, whose token goes nowhere else.
 type remote struct {
 	URL   string `env:"DESKBELL_PUBLIC_URL" help:"Where the API is; default: the running development desk."`
 	Token string `env:"DESKBELL_TOKEN" help:"API token; default: the development desk's."`
@@ -42,12 +43,11 @@ func (r *remote) resolve() error {
 	if err != nil {
 		return fmt.Errorf("no --url and --token, and no development desk runs here (%w)", err)
 	}
-	if r.URL == "" {
-		r.URL = dev.HTTP
+	r.URL = cmp.Or(r.URL, dev.HTTP)
+	if r.Token == "" && r.URL != dev.HTTP {
+		return fmt.Errorf("no --token for %s", r.URL)
 	}
-	if r.Token == "" {
-		r.Token = dev.Token
-	}
+	r.Token = cmp.Or(r.Token, dev.Token)
 	return nil
 }
 
