@@ -78,6 +78,11 @@ func (c composition) ours() map[string]service {
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	c := readComposition(t, moreSMSCs(t, t.TempDir(), "carrier.example.org:2775"), "DESKBELL_FILES=files")
+	for role, variable := range map[string]string{"sms": "DESKBELL_SMPP_ADDR_2", "api": "DESKBELL_FILES_DIR"} {
+		if value := c.Services[role].Environment[variable]; value == nil || *value == "" {
+			t.Errorf("%s: %s is not set by .env", role, variable)
+		}
+	}
 	var names []string
 	known := map[string]bool{"OTEL_EXPORTER_OTLP_ENDPOINT": true}
 	for _, v := range config.Known() {

@@ -1,7 +1,7 @@
-// Command compose reads a compose file as Docker would, and prints it as JSON with
-// every default, profile and interpolation resolved. It fails when the file is not
-// valid. It is a module of its own so that the product does not inherit the
-// loader's dependencies.
+// Command compose reads a compose file as Docker would with this environment, and
+// prints it as JSON with every default, profile and interpolation resolved. It fails
+// when the file is not valid. It is a module of its own so that the product does not
+// inherit the loader's dependencies.
 package main
 
 import (
@@ -20,7 +20,7 @@ func main() {
 }
 
 func run(files []string) error {
-	options, err := cli.NewProjectOptions(files, cli.WithProfiles([]string{"*"}))
+	options, err := cli.NewProjectOptions(files, cli.WithOsEnv, cli.WithProfiles([]string{"*"}))
 	if err != nil {
 		return err
 	}
