@@ -165,7 +165,7 @@ func (s service) secrets() []mount {
 func moreSMSCs(t *testing.T, dir, address string) string {
 	t.Helper()
 	path := filepath.Join(dir, "smscs.env")
-	content := "DESKBELL_SMPP_ADDR_2=" + address + "\nDESKBELL_SMPP_SYSTEM_ID_2=second\nDESKBELL_SMPP_PASSWORD_2=secret2\nDESKBELL_SMPP_SOURCE_2=+447700900101\nDESKBELL_SMPP_PREFIXES_2=+999\n"
+	content := "DESKBELL_SMPP_ADDR_2=" + address + "\nDESKBELL_SMPP_SYSTEM_ID_2=second\nDESKBELL_SMPP_PASSWORD_2=secret2\nDESKBELL_SMPP_SOURCE_2=+447700900999\nDESKBELL_SMPP_PREFIXES_2=+999\n"
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func composed(t *testing.T, s *servers) {
 	}
 	env, args := resolve("smsc")
 	apart.start("smsc", env, args...)
-	apart.start("smsc", []string{"DESKBELL_SMPP_ADDR=" + second, "DESKBELL_SMPP_SYSTEM_ID=second", "DESKBELL_SMPP_PASSWORD=secret2", "DESKBELL_SMPP_SOURCE=+447700900101"},
+	apart.start("smsc", []string{"DESKBELL_SMPP_ADDR=" + second, "DESKBELL_SMPP_SYSTEM_ID=second", "DESKBELL_SMPP_PASSWORD=secret2", "DESKBELL_SMPP_SOURCE=+447700900999"},
 		"smsc", "--state", filepath.Join(apart.dir, "second"), "--http", freeAddress())
 	env, args = resolve("migrate")
 	apart.mustRun(env, args...)
