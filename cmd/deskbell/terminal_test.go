@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"deskbell/store/storetest"
 )
 
 // TestMain lets this program complete in place of the tests, as a shell asks it to.
@@ -20,8 +22,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv("COMP_LINE") != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	os.Exit(storetest.Run(m, &server))
 }
+
+var server *storetest.Server
 
 func TestTicketTable(t *testing.T) {
 	t.Parallel()
