@@ -85,7 +85,7 @@ func (d *doctor) examine(ctx context.Context, log *slog.Logger) {
 	var people []roster.Person
 	if s := d.postgres(ctx, c, quiet); s != nil {
 		defer s.Close()
-		people = d.people(ctx, s)
+		people = d.people(ctx, s, ownAddresses(c))
 		held, err := s.Tenures(ctx)
 		if err != nil {
 			d.fail("leases", "%v", err)
@@ -300,19 +300,30 @@ func (d *doctor) room(name string, found im.RoomFound) {
 }
 
 // people checks whom the desk could not reach, and when nobody would be called.
-func (d *doctor) people(ctx context.Context, s *store.Store) []roster.Person {
+func (d *doctor) people(ctx context.Context, s *store.Store, own []string) []roster.Person {
 	people, err := s.People(ctx)
 	if err != nil {
 		d.fail("people", "%v", err)
 		return nil
 	}
+	people = slices.DeleteFunc(people, func(p roster.Person) bool { return p.Inactive })
 	if len(people) == 0 {
 		d.fail("people", "nobody is known: run deskbell people --import FILE")
 		return nil
 	}
+	d.addresses(people, own)
+	d.rota(ctx, s, people)
+	return people
+}
+
+// addresses checks how people are reached, and who is there to be.
+func (d *doctor) addresses(people []roster.Person, own []string) {
 	var unreachable []string
 	roles := map[roster.Role]int{}
 	for _, p := range people {
+		if slices.Contains(own, p.Phone) || slices.Contains(own, p.JID) {
+			d.warn("addresses", "%s has the desk's own number or JID, so what they write is dropped: give them theirs", p.ID)
+		}
 		if p.Phone == "" && p.JID == "" {
 			unreachable = append(unreachable, p.ID)
 		}
@@ -330,8 +341,6 @@ func (d *doctor) people(ctx context.Context, s *store.Store) []roster.Person {
 			d.warn("roles", "nobody is %s: give somebody the role in the people file", role)
 		}
 	}
-	d.rota(ctx, s, people)
-	return people
 }
 
 func (d *doctor) rota(ctx context.Context, s *store.Store, people []roster.Person) {

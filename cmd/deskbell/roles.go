@@ -71,17 +71,24 @@ func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Po
 	if s.engine, err = newEngine(c, log, watched...); err != nil {
 		return nil, err
 	}
-	own := []string{c.XMPP.JID}
-	for _, smsc := range c.SMSCs {
-		own = append(own, "+"+strings.TrimPrefix(smsc.Source, "+"))
-	}
 	s.desk = desk.New(desk.Config{
 		Store: s.store, Engine: s.engine.Client, Namespace: s.engine.namespace, Policy: p, Clock: now, TestClock: movable, Log: log, Zone: s.zone,
-		URL: c.PublicURL, Org: "Deskbell", Own: own, Room: c.XMPP.Room, Join: sms.Join,
+		URL: c.PublicURL, Org: "Deskbell", Own: ownAddresses(c), Room: c.XMPP.Room, Join: sms.Join,
 		Key: c.TokenKey.Reveal(), WebhookNetworks: c.WebhookNetworks, Files: c.FilesDir, Scanner: c.ScanCommand, Keep: c.Keep,
 	})
 	s.metrics = newMetrics(s)
 	return s, nil
+}
+
+// ownAddresses are the desk's own: the numbers and the JID that it is reached by.
+func ownAddresses(c config.Config) (own []string) {
+	if c.XMPP.JID != "" {
+		own = append(own, c.XMPP.JID)
+	}
+	for _, smsc := range c.SMSCs {
+		own = append(own, "+"+strings.TrimPrefix(smsc.Source, "+"))
+	}
+	return own
 }
 
 // present is the clock of a process: the machine's, or one that a test moves.
