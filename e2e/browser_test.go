@@ -151,6 +151,8 @@ func byPages(desk *Desk, b browser) {
 	b.do("open", "stranger", map[string]any{"url": desk.HTTP + "/sign-in", "as": "stranger"})
 	b.inspect("stranger", "sign-in")
 	b.do("open", "stranger", map[string]any{"url": desk.HTTP + "/sign-in/used", "as": "stranger"})
+	b.press("stranger", "form:not([action]) button")
+	b.see("stranger", "h1", "not good any more")
 	b.inspect("stranger", "sign-in-refused")
 	b.do("open", "stranger", map[string]any{"url": desk.HTTP + "/t/nothing", "as": "stranger"})
 	b.inspect("stranger", "missing")

@@ -30,7 +30,7 @@ type requestView struct {
 // step is one of the stations of a request.
 type step struct {
 	Words, Who string
-	State      string // done, now or todo
+	State      string // done, now, todo or late
 	At         *moment
 }
 
@@ -67,7 +67,7 @@ func (v viewer) steps(s desk.Story) []step {
 		taken.State = "now"
 		if solved.At = v.at(t.ExpectedAt(), s.At); solved.At != nil {
 			if solved.Words = "Expected by"; t.Late() {
-				solved.Words = "Late, was expected by"
+				solved.Words, solved.State = "Late, was expected by", "late"
 			}
 		}
 		return []step{received, taken, solved}

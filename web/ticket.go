@@ -128,6 +128,9 @@ func standing(t ticket.Ticket, place, waiting int) string {
 		}
 		return "waits for somebody to take it"
 	case ticket.Assigned:
+		if t.Late() {
+			return holder + " is on it, and it is late"
+		}
 		return holder + " is on it"
 	case ticket.Pending:
 		if t.WaitingFor() == "requester" {

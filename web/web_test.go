@@ -373,6 +373,9 @@ func TestLatePromise(t *testing.T) {
 			if got := strings.Contains(strings.ToLower(page), "late, was expected by"); got != slipped || !strings.Contains(page, "xpected by") {
 				t.Errorf("%s, slipped %v: says that it is late: %v", path, slipped, got)
 			}
+			if path != "/" && strings.Contains(page, "is on it, and it is late") != slipped {
+				t.Errorf("%s, slipped %v: its first line says otherwise", path, slipped)
+			}
 		}
 	}
 }
