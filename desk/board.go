@@ -20,7 +20,7 @@ const recentOnBoard = 8
 // Unheard are the events that the board's ticker leaves out: those that nobody did, of
 // which a wave through a long line brings so many that they would push out all others,
 // and what stays between colleagues.
-var Unheard = []ticket.Kind{ticket.Planned, ticket.Offered, ticket.PassRefused, ticket.WentStale, ticket.Kept, ticket.Unanswered, ticket.Noted}
+var Unheard = []ticket.Kind{ticket.Planned, ticket.Offered, ticket.PagedAgain, ticket.PassRefused, ticket.WentStale, ticket.Kept, ticket.Unanswered, ticket.Noted}
 
 // Ticket returns a ticket as the read model knows it.
 func (d *Desk) Ticket(ctx context.Context, number int) (ticket.Ticket, error) {

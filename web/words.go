@@ -33,7 +33,6 @@ var deeds = map[ticket.Kind]string{
 	ticket.Withdrawn:     "withdrawn",
 	ticket.Reopened:      "%s reopened it",
 	ticket.Escalated:     "the next person was called",
-	ticket.PagedAgain:    "called again",
 	ticket.PageFailed:    "a call did not arrive",
 	ticket.OfferFailed:   "an offer did not arrive",
 	ticket.Raised:        "%s asked for help",
