@@ -2,11 +2,14 @@ package im
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"deskbell/clock"
 	"deskbell/gateway"
 
 	"github.com/mattn/go-xmpp"
@@ -135,6 +138,21 @@ func testMenu(t *testing.T, p *server) {
 	d.mu.Unlock()
 	if got := command(alice, "node='list'", ""); !strings.HasPrefix(got, "error") {
 		t.Errorf("without a database: %s", got)
+	}
+}
+
+// Whoever is heard of in any number of names has everybody looked at, and no more
+// remembered.
+func TestPresencesAreBounded(t *testing.T) {
+	t.Parallel()
+	p := newPresences(nil, nil, clock.System{}, slog.New(slog.DiscardHandler))
+	p.settle()
+	p.take()
+	for i := range maxPeople + 1 {
+		p.hear(xmpp.Presence{From: fmt.Sprintf("%d@elsewhere.test", i), Type: "unavailable"})
+	}
+	if people, everybody := p.take(); len(people) != maxPeople || !everybody {
+		t.Errorf("%d people, everybody %v", len(people), everybody)
 	}
 }
 
