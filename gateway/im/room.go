@@ -55,6 +55,7 @@ type room struct {
 	archive *archive
 	bell    chan struct{} // rung by a line
 	moved   chan struct{} // rung when the seat changes
+	set     chan struct{} // rung when the room is set up anew
 	said    atomic.Int64  // lines of the desk that came back
 
 	mu    sync.Mutex
@@ -65,7 +66,7 @@ type room struct {
 }
 
 func newRoom(g *Gateway) *room {
-	r := &room{Gateway: g, Room: g.config.Room, jid: bare(g.config.Room.JID), bell: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
+	r := &room{Gateway: g, Room: g.config.Room, jid: bare(g.config.Room.JID), bell: make(chan struct{}, 1), moved: make(chan struct{}, 1), set: make(chan struct{}, 1)}
 	r.archive = &archive{of: r.jid, sort: r.sort}
 	return r
 }
@@ -141,6 +142,8 @@ func (r *room) sit(ctx context.Context, s *session, refusals int) error {
 		select {
 		case <-r.bell:
 		case <-r.moved:
+		case <-r.set:
+			gone = r.prepare(ctx, s)
 		case <-timer.C:
 			gone = r.stillThere(ctx, s)
 		case <-ctx.Done():
@@ -338,6 +341,10 @@ func (r *room) whispers(chat xmpp.Chat) bool {
 // hear hears a line. One of a room with an archive is in there; of another it cannot be
 // known who wrote it. It runs in the reader.
 func (r *room) hear(line xmpp.Chat, ask func(xmpp.Chat)) {
+	if line.Remote == r.jid && slices.ContainsFunc(line.OtherElem, func(e xmpp.XMLElement) bool { return e.XMLName.Space == nsRoomUser }) {
+		ring(r.set) // the room itself says that it is another now (XEP-0045, 10.2.1)
+		return
+	}
 	if bare(line.Remote) != r.jid || line.Text == "" || !line.Stamp.IsZero() {
 		return
 	}

@@ -222,6 +222,15 @@ func testRoomWithoutAnArchive(t *testing.T, p *server) {
 		t.Errorf("%+v", o)
 	}
 	alice.line("news", func(c xmpp.Chat) bool { return c.Text == "news" })
+	if p.archive == "" {
+		return
+	}
+	alice.setUp(p.archive, "1") // and the desk hears of it
+	d.await("the desk is named", d.room.names)
+	alice.sayInRoom("desk: take 162")
+	if m := d.message("take 162"); m.From != "alice@"+host || m.Archive != roomJID {
+		t.Errorf("%+v", m)
+	}
 }
 
 func TestRoomsCannotHaveAnArchive(t *testing.T) {

@@ -26,6 +26,7 @@ const (
 	nsPing       = "urn:xmpp:ping"
 	nsReceipts   = "urn:xmpp:receipts"
 	nsReply      = "urn:xmpp:reply:0"
+	nsRoomUser   = "http://jabber.org/protocol/muc#user"
 	nsRoster     = "jabber:iq:roster"
 	nsVersion    = "jabber:iq:version"
 	nsDiscoInfo  = "http://jabber.org/protocol/disco#info"
