@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -48,10 +49,15 @@ func (b browser) signIn(desk *Desk, p *Person) {
 	b.see(p.ID, ".top .you", p.Name)
 }
 
-// inspect looks at a page in both colours and at two widths, and keeps pictures.
+// inspect looks at a page in both colours and at two widths. With -artifacts it keeps
+// pictures.
 func (b browser) inspect(page, name string) {
 	b.t.Helper()
-	_, wrong := b.do("inspect", page, map[string]any{"path": filepath.Join(b.t.ArtifactDir(), name)})
+	var more map[string]any
+	if flag.Lookup("test.artifacts").Value.String() == "true" {
+		more = map[string]any{"path": filepath.Join(b.t.ArtifactDir(), name)}
+	}
+	_, wrong := b.do("inspect", page, more)
 	if wrong != "" {
 		b.t.Errorf("%s:\n%s", name, wrong)
 	}

@@ -13,11 +13,15 @@ async function contextOf(who) {
 }
 
 const commands = {
-  // A page keeps a mark for as long as it is not loaded again.
+  // A page keeps a mark for as long as it is not loaded again. One of that name goes on to
+  // the address: each new one would be a process.
   open: async (c) => {
-    const page = await (await contextOf(c.as ?? "")).newPage();
-    pages.set(c.page, page);
-    page.on("pageerror", (error) => process.stderr.write(`${c.page}: ${error}\n`));
+    if (!pages.has(c.page)) {
+      const page = await (await contextOf(c.as ?? "")).newPage();
+      page.on("pageerror", (error) => process.stderr.write(`${c.page}: ${error}\n`));
+      pages.set(c.page, page);
+    }
+    const page = pages.get(c.page);
     await page.goto(c.url, { waitUntil: "domcontentloaded" });
     await page.evaluate(() => { window.notReloaded = true; });
   },
@@ -33,7 +37,8 @@ const commands = {
   press: async (c) => pages.get(c.page).locator(c.selector).first().click({ timeout: c.timeout }),
   where: async (c) => pages.get(c.page).url(),
   // Looks at a page in both colours and at two widths: the answer is what is seriously
-  // wrong for people with a disability, or runs out of the screen.
+  // wrong for people with a disability, or runs out of the screen. With a path it leaves
+  // pictures there, which cost more than the looking.
   inspect: async (c) => {
     const page = pages.get(c.page);
     const wrong = [];
@@ -41,7 +46,8 @@ const commands = {
     for (const width of [1280, 390]) for (const scheme of ["light", "dark"]) {
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
-      await page.screenshot({ path: `${c.path}-${scheme}-${width}.png`, fullPage: true });
+      await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))); // charts follow the width
+      if (c.path) await page.screenshot({ path: `${c.path}-${scheme}-${width}.png`, fullPage: true });
       // The schemes differ in colours alone.
       const rules = scheme === "light" ? ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"] : { type: "rule", values: ["color-contrast", "link-in-text-block"] };
       const found = await page.evaluate((runOnly) => axe.run(document, { resultTypes: ["violations"], runOnly }), rules);
@@ -58,7 +64,7 @@ const commands = {
   see: async (c) => {
     await pages.get(c.page).waitForFunction(
       ({ selector, texts }) => [...document.querySelectorAll(selector)].some((e) => texts.every((t) => e.textContent.includes(t))),
-      { selector: c.selector, texts: c.texts }, { timeout: c.timeout });
+      { selector: c.selector, texts: c.texts }, { timeout: c.timeout, polling: 50 }); // milliseconds; else at every frame
   },
   kept: async (c) => {
     if (!await pages.get(c.page).evaluate(() => window.notReloaded)) throw new Error("the page was loaded again");
