@@ -593,4 +593,7 @@ func TestBundle(t *testing.T) {
 	if got := take(); len(got) != 1 || got[0] != want {
 		t.Errorf("after a minute %q", got)
 	}
+	if got := w.say("eve", fmt.Sprintf("why %d", third)); !strings.Contains(got, "sms, sent in a bundle)") {
+		t.Errorf("why: %q", got)
+	}
 }

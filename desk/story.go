@@ -40,7 +40,7 @@ type NoticeView struct {
 	Channel, Person, Name string
 	Message               string // its id
 	Text                  string
-	State                 string // due, sending, sent, delivered, failed, expired, cancelled, unknown
+	State                 string // due, sending, sent, delivered, failed, expired, cancelled, bundled, unknown
 	Detail                string
 	Repeated              bool
 	At                    time.Time

@@ -50,7 +50,7 @@ type FateView struct {
 	Person  string `json:"person"`
 	Name    string `json:"name"`
 	Channel string `json:"channel"`
-	State   string `json:"state" doc:"due, sending, sent, delivered, failed, expired, cancelled or unknown."`
+	State   string `json:"state" doc:"due, sending, sent, delivered, failed, expired, cancelled, bundled (sent in one message with others) or unknown."`
 	Detail  string `json:"detail,omitempty"`
 }
 

@@ -17,7 +17,7 @@ type Decision struct {
 }
 
 // Fate is what became of a text. State is a delivery's: due, sending, sent,
-// delivered, failed, expired, cancelled or unknown; Why is the network's or the
+// delivered, failed, expired, cancelled, bundled or unknown; Why is the network's or the
 // desk's word on it, if any.
 type Fate struct {
 	To         ticket.Party

@@ -70,7 +70,7 @@ var dictionaries = map[string]dictionary{
 			ticket.Reprioritised: "changed the priority", ticket.Replanned: "brought it to the present policy", ticket.MergedInto: "merged it into another", ticket.Hushed: "stopped the escalation",
 		},
 		fates: map[string]string{
-			"due": "on its way", "sending": "on its way", "sent": "sent", "delivered": "delivered", "failed": "failed", "expired": "expired", "cancelled": "not sent", "unknown": "outcome unknown",
+			"due": "on its way", "sending": "on its way", "sent": "sent", "delivered": "delivered", "failed": "failed", "expired": "expired", "cancelled": "not sent", "bundled": "sent in a bundle", "unknown": "outcome unknown",
 		},
 		presences: map[string]string{"available": "in chat", "away": "away in chat", "busy": "busy in chat"},
 		outs:      map[string]string{ticket.OutAway: "away", ticket.OutOffDuty: "off duty", ticket.OutOfReach: "not reachable"},
@@ -144,7 +144,7 @@ var dictionaries = map[string]dictionary{
 			ticket.Hushed:        "hat die Eskalation gestoppt",
 		},
 		fates: map[string]string{
-			"due": "unterwegs", "sending": "unterwegs", "sent": "gesendet", "delivered": "zugestellt", "failed": "gescheitert", "expired": "verfallen", "cancelled": "nicht gesendet", "unknown": "Ausgang ungewiss",
+			"due": "unterwegs", "sending": "unterwegs", "sent": "gesendet", "delivered": "zugestellt", "failed": "gescheitert", "expired": "verfallen", "cancelled": "nicht gesendet", "bundled": "in einem Bündel gesendet", "unknown": "Ausgang ungewiss",
 		},
 		presences: map[string]string{"available": "im Chat", "away": "im Chat abwesend", "busy": "im Chat beschäftigt"},
 		outs:      map[string]string{ticket.OutAway: "weg", ticket.OutOffDuty: "nicht im Dienst", ticket.OutOfReach: "nicht erreichbar"},

@@ -30,6 +30,20 @@ func waitsFor(expires, now time.Time) time.Duration {
 	return max(min(bundleFor, expires.Sub(now)/bundleOfLife), 0)
 }
 
+// Bundled is what became of an offer that was sent in one text with others.
+const Bundled gateway.State = "bundled"
+
+// inBundle is why such an offer is not sent by itself.
+const inBundle = "sent in a bundle"
+
+// fateOf is what became of a message, as its row has it.
+func fateOf(state, why string) Fate {
+	if state == string(gateway.Cancelled) && why == inBundle {
+		return Fate{State: Bundled}
+	}
+	return Fate{gateway.State(state), why}
+}
+
 func isOffer(reason string) bool { return reason == "offer" || reason == "reminder" }
 
 // lockOffers lets one step at a time give offers to these people.
@@ -90,7 +104,7 @@ func (s *Store) bundle(ctx context.Context, channel gateway.Channel, now time.Ti
 			if err != nil {
 				return fmt.Errorf("word a bundle: %w", err)
 			}
-			if err := q.Bundled(ctx, g.Ids); err != nil {
+			if err := q.Bundled(ctx, db.BundledParams{Why: inBundle, Ids: g.Ids}); err != nil {
 				return err
 			}
 			_, _, err = insertDeliveries(ctx, q, Write{Outgoing: []Outgoing{{Key: fmt.Sprintf("bundle/%d", g.Ids[0]), Channel: channel, Person: g.Person,

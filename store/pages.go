@@ -23,7 +23,8 @@ func (s *Store) Notices(ctx context.Context, number int) ([]Notice, error) {
 	rows, err := s.q.Notices(ctx, number)
 	list := make([]Notice, len(rows))
 	for i, r := range rows {
-		list[i] = Notice{Channel: r.Channel, Person: r.Person, Name: r.Name, Message: r.Reason, Text: r.Text, State: r.State, Why: r.Why, Repeated: r.Repeated, At: r.NotBefore}
+		fate := fateOf(r.State, r.Why)
+		list[i] = Notice{Channel: r.Channel, Person: r.Person, Name: r.Name, Message: r.Reason, Text: r.Text, State: string(fate.State), Why: fate.Why, Repeated: r.Repeated, At: r.NotBefore}
 		if r.SentAt != nil {
 			list[i].At = *r.SentAt
 		}

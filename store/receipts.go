@@ -145,7 +145,7 @@ func (s *Store) Fates(ctx context.Context, keys []string) (map[string]Fate, erro
 	rows, err := s.q.FatesOf(ctx, keys)
 	fates := make(map[string]Fate, len(rows))
 	for _, r := range rows {
-		fates[r.Key] = Fate{gateway.State(r.State), r.Why}
+		fates[r.Key] = fateOf(r.State, r.Why)
 	}
 	return fates, fail("fates", err)
 }

@@ -208,7 +208,7 @@ func (v viewer) entry(e ticket.Event, t ticket.Ticket, now time.Time, requester 
 }
 
 var fateWords = map[string]string{"due": "is to be sent", "sending": "is being sent", "sent": "sent, no receipt yet", "delivered": "delivered", "failed": "did not arrive",
-	"expired": "was not sent in time", "cancelled": "not sent, no longer needed", "unknown": "sent, outcome unknown"}
+	"expired": "was not sent in time", "cancelled": "not sent, no longer needed", "bundled": "sent in a bundle", "unknown": "sent, outcome unknown"}
 
 func (v viewer) notice(n desk.NoticeView, now time.Time) noticeView {
 	out := noticeView{Name: cmp.Or(n.Name, "The team's room"), Channel: channelWords(n.Channel), State: n.State, StateWords: fateWords[n.State], Detail: n.Detail, Text: n.Text, At: v.at(n.At, now)}

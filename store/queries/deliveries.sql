@@ -207,7 +207,7 @@ WHERE d.channel = @channel AND d.state = 'due' AND d.attempt = 0 AND d.reason IN
 GROUP BY d.person, d.address, p.language HAVING count(*) > 1;
 
 -- name: Bundled :exec
-UPDATE deliveries SET state = 'cancelled', why = 'sent in a bundle' WHERE id = ANY (@ids::bigint[]) AND state = 'due';
+UPDATE deliveries SET state = 'cancelled', why = @why WHERE id = ANY (@ids::bigint[]) AND state = 'due';
 
 -- name: HeldBack :many
 -- Offers to a person that wait for company, one for each ticket.

@@ -47,11 +47,16 @@ func (q *Queries) Answer(ctx context.Context, answers string) (string, error) {
 }
 
 const bundled = `-- name: Bundled :exec
-UPDATE deliveries SET state = 'cancelled', why = 'sent in a bundle' WHERE id = ANY ($1::bigint[]) AND state = 'due'
+UPDATE deliveries SET state = 'cancelled', why = $1 WHERE id = ANY ($2::bigint[]) AND state = 'due'
 `
 
-func (q *Queries) Bundled(ctx context.Context, ids []int64) error {
-	_, err := q.db.Exec(ctx, bundled, ids)
+type BundledParams struct {
+	Why string
+	Ids []int64
+}
+
+func (q *Queries) Bundled(ctx context.Context, arg BundledParams) error {
+	_, err := q.db.Exec(ctx, bundled, arg.Why, arg.Ids)
 	return err
 }
 
