@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -132,4 +133,30 @@ func bundled(b store.Bundle, values map[string]string) (string, error) {
 	values["count"], values["list"], values["lines"] = strconv.Itoa(len(list)), notice.List(list...), notice.Lines(list...)
 	text, err := notice.Render(notice.Message{ID: "offer_bundle", Channel: string(b.Channel), Language: b.Language, Values: values})
 	return text.Body, err
+}
+
+// losses are the commands by which a ticket hears that a text did not arrive.
+var losses = map[string]ticket.Verb{"page": ticket.LostPage, "page_help": ticket.LostPage, "mgr_nobody": ticket.LostPage, "offer": ticket.LostOffer, "reminder": ticket.LostOffer}
+
+// reportFailures tells tickets of calls and offers that did not arrive.
+func (d *Desk) reportFailures(ctx context.Context) {
+	failed, err := d.Store.FailedAlerts(ctx, 100)
+	if err != nil {
+		if ctx.Err() == nil {
+			d.Log.WarnContext(ctx, "cannot look for failed alerts", slog.Any("error", err))
+		}
+		return
+	}
+	for _, f := range failed {
+		if verb, asks := losses[f.Reason]; asks {
+			c := ticket.Command{ID: "lost/" + f.Key, Verb: verb, Actor: ticket.System, To: ticket.Party{ID: f.Person, Via: string(f.Channel)}, Text: f.Why}
+			if err := d.signal(ctx, c, f.Ticket); err != nil {
+				d.Log.WarnContext(ctx, "cannot tell a ticket that a text did not arrive", slog.Int("ticket", f.Ticket), slog.Any("error", err))
+				continue
+			}
+		}
+		if err := d.Store.Reported(ctx, f.ID); err != nil {
+			d.Log.WarnContext(ctx, "cannot note a failed alert", slog.Any("error", err))
+		}
+	}
 }
