@@ -104,10 +104,11 @@ func (s *Store) bundle(ctx context.Context, channel gateway.Channel, now time.Ti
 			if err != nil {
 				return fmt.Errorf("word a bundle: %w", err)
 			}
-			if err := q.Bundled(ctx, db.BundledParams{Why: inBundle, Ids: g.Ids}); err != nil {
+			key := fmt.Sprintf("bundle/%d", g.Ids[0])
+			if err := q.Bundled(ctx, db.BundledParams{Why: inBundle, Bundle: key, Ids: g.Ids}); err != nil {
 				return err
 			}
-			_, _, err = insertDeliveries(ctx, q, Write{Outgoing: []Outgoing{{Key: fmt.Sprintf("bundle/%d", g.Ids[0]), Channel: channel, Person: g.Person,
+			_, _, err = insertDeliveries(ctx, q, Write{Outgoing: []Outgoing{{Key: key, Channel: channel, Person: g.Person,
 				Address: g.Address, Reason: "offer_bundle", Text: text, Alert: true, Expires: moment(&g.Expires)}}}, now)
 			if err != nil {
 				return err

@@ -90,7 +90,7 @@ func (s *Store) Write(ctx context.Context, w Write) (ids []int64, err error) {
 				}
 			}
 			if len(w.Bundles) > 0 && len(fresh) > 0 {
-				if err := q.Bundled(ctx, db.BundledParams{Why: inBundle, Ids: w.Bundles}); err != nil {
+				if err := q.Bundled(ctx, db.BundledParams{Why: inBundle, Bundle: w.Outgoing[0].Key, Ids: w.Bundles}); err != nil {
 					return err
 				}
 			}

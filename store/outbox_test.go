@@ -379,6 +379,67 @@ func TestFloodIsOneBundle(t *testing.T) {
 	}
 }
 
+// What was sent in one message is lost with it: with the text, or with the text that
+// follows a chat which nobody read.
+func TestABundleThatFails(t *testing.T) {
+	t.Parallel()
+	for _, channel := range []gateway.Channel{gateway.SMS, gateway.IM} {
+		t.Run(string(channel), func(t *testing.T) {
+			t.Parallel()
+			s, clk := open(t)
+			desk(t, s)
+			s.Bundle = func(b store.Bundle) (string, error) { return fmt.Sprint(len(b.Tickets), " more"), nil }
+			numbers := map[string]int{}
+			for _, key := range []string{"first", "second", "third"} {
+				o := text(key)
+				o.Channel, o.Reason, o.Ticket, o.Alert, o.Expires = channel, "offer", submit(t, s, "x").Number, true, clk.Now().Add(15*time.Minute)
+				write(t, s, o)
+				numbers[key] = o.Ticket
+			}
+			next := func(channel gateway.Channel, o gateway.Outcome) gateway.Delivery {
+				t.Helper()
+				list := value(s.Take(t.Context(), channel, 10))(t)
+				if len(list) != 1 {
+					t.Fatalf("%+v", list)
+				}
+				settle(t, s, list[0].ID, o)
+				return list[0]
+			}
+			next(channel, gateway.Outcome{State: gateway.Sent, WireIDs: []string{"1"}})
+			clk.pass(time.Minute)
+			sent := next(channel, gateway.Outcome{State: gateway.Sent, WireIDs: []string{"2"}})
+			if channel == gateway.IM {
+				o := text("text/" + sent.Key)
+				o.Reason, o.Alert = "offer_bundle", true
+				write(t, s, o)
+				next(gateway.SMS, gateway.Outcome{State: gateway.Sent, WireIDs: []string{"2"}})
+			}
+			if lost := value(s.FailedAlerts(t.Context(), 10))(t); len(lost) > 0 {
+				t.Errorf("lost: %+v", lost)
+			}
+			receive(t, s, "2", gateway.Failed)
+			var want []store.FailedAlert
+			lost := value(s.FailedAlerts(t.Context(), 10))(t)
+			for i, key := range []string{"second", "third"} {
+				f := store.FailedAlert{Key: key, Ticket: numbers[key], Person: "dana", Channel: gateway.SMS, Reason: "offer"}
+				if i < len(lost) {
+					f.ID, f.Why = lost[i].ID, lost[i].Why
+				}
+				want = append(want, f)
+			}
+			if diff := cmp.Diff(want, lost); diff != "" {
+				t.Fatal(diff)
+			}
+			for _, f := range lost {
+				must(t, s.Reported(t.Context(), f.ID))
+			}
+			if lost := value(s.FailedAlerts(t.Context(), 10))(t); len(lost) > 0 {
+				t.Errorf("lost again: %+v", lost)
+			}
+		})
+	}
+}
+
 // An offer whose clock was read before that of the one that overtook it waits for
 // company all the same; one that waits for the morning keeps no other waiting.
 func TestOffersThatOvertake(t *testing.T) {

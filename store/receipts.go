@@ -112,9 +112,9 @@ type FailedAlert struct {
 	Why     string
 }
 
-// FailedAlerts returns the alerts of tickets that failed or expired and the pages
-// by SMS without a delivered receipt 60 s after sending, oldest first, until they
-// are reported.
+// FailedAlerts returns the alerts of tickets that failed or expired, those in a bundle
+// with it, and the pages by SMS without a delivered receipt 60 s after sending, oldest
+// first, until they are reported.
 func (s *Store) FailedAlerts(ctx context.Context, limit int) ([]FailedAlert, error) {
 	rows, err := s.q.FailedAlerts(ctx, db.FailedAlertsParams{Before: optional(s.now().Add(-overdue)), Max: limit})
 	if err != nil {

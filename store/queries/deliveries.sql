@@ -148,10 +148,15 @@ UPDATE deliveries SET state = worst.state, why = worst.why FROM (
 WHERE worst.delivery = deliveries.id AND deliveries.state <> worst.state;
 
 -- name: FailedAlerts :many
-SELECT id, key, ticket, person, channel, reason, why FROM deliveries
-WHERE alert AND NOT reported AND ticket > 0 AND (channel = 'sms' OR reason IN ('page', 'page_help', 'mgr_nobody')) AND (
-    state IN ('failed', 'expired')
-    OR state IN ('sent', 'unknown') AND channel = 'sms' AND reason IN ('page', 'page_help', 'mgr_nobody') AND sent_at <= @before)
+-- What was sent in one message failed with it, or with its copy by SMS.
+SELECT a.id, a.key, a.ticket, a.person, a.channel, a.reason, a.why FROM deliveries a
+WHERE a.alert AND NOT a.reported AND a.ticket > 0 AND (a.channel = 'sms' OR a.reason IN ('page', 'page_help', 'mgr_nobody')) AND (
+    a.state IN ('failed', 'expired')
+    OR a.state IN ('sent', 'unknown') AND a.channel = 'sms' AND a.reason IN ('page', 'page_help', 'mgr_nobody') AND a.sent_at <= @before)
+UNION ALL
+SELECT d.id, d.key, d.ticket, d.person, b.channel, d.reason, b.why FROM deliveries b
+JOIN deliveries d ON d.bundle = regexp_replace(b.key, '^text/', '') AND NOT d.reported
+WHERE b.alert AND NOT b.reported AND b.reason = 'offer_bundle' AND b.channel = 'sms' AND b.state IN ('failed', 'expired')
 ORDER BY id LIMIT @max;
 
 -- name: Reported :exec
@@ -207,7 +212,7 @@ WHERE d.channel = @channel AND d.state = 'due' AND d.attempt = 0 AND d.reason IN
 GROUP BY d.person, d.address, p.language HAVING count(*) > 1;
 
 -- name: Bundled :exec
-UPDATE deliveries SET state = 'cancelled', why = @why WHERE id = ANY (@ids::bigint[]) AND state = 'due';
+UPDATE deliveries SET state = 'cancelled', why = @why, bundle = @bundle::text WHERE id = ANY (@ids::bigint[]) AND state = 'due';
 
 -- name: HeldBack :many
 -- Offers to a person that wait for company, one for each ticket.

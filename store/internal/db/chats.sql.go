@@ -47,7 +47,7 @@ func (q *Queries) Superseded(ctx context.Context, ids []int64) ([]SupersededRow,
 }
 
 const unreadAlerts = `-- name: UnreadAlerts :many
-SELECT d.id, d.key, d.channel, d.person, d.address, d.reason, d.ticket, d.text, d.again, d.alert, d.urgent, d.not_before, d.expires, d.state, d.attempt, d.repeated, d.sent_at, d.why, d.reported, d.answers, d.created_at, coalesce(p.phone, '')::text AS phone, EXISTS (
+SELECT d.id, d.key, d.channel, d.person, d.address, d.reason, d.ticket, d.text, d.again, d.alert, d.urgent, d.not_before, d.expires, d.state, d.attempt, d.repeated, d.sent_at, d.why, d.reported, d.answers, d.created_at, d.bundle, coalesce(p.phone, '')::text AS phone, EXISTS (
     SELECT FROM inbox i WHERE i.channel = d.channel AND i.sender = p.jid AND i.kept_at > d.sent_at
 ) AS seen
 FROM deliveries d LEFT JOIN people p ON p.id = d.person
@@ -83,6 +83,7 @@ type UnreadAlertsRow struct {
 	Reported  bool
 	Answers   string
 	CreatedAt time.Time
+	Bundle    *string
 	Phone     string
 	Seen      bool
 }
@@ -120,6 +121,7 @@ func (q *Queries) UnreadAlerts(ctx context.Context, arg UnreadAlertsParams) ([]U
 			&i.Reported,
 			&i.Answers,
 			&i.CreatedAt,
+			&i.Bundle,
 			&i.Phone,
 			&i.Seen,
 		); err != nil {

@@ -47,16 +47,17 @@ func (q *Queries) Answer(ctx context.Context, answers string) (string, error) {
 }
 
 const bundled = `-- name: Bundled :exec
-UPDATE deliveries SET state = 'cancelled', why = $1 WHERE id = ANY ($2::bigint[]) AND state = 'due'
+UPDATE deliveries SET state = 'cancelled', why = $1, bundle = $2::text WHERE id = ANY ($3::bigint[]) AND state = 'due'
 `
 
 type BundledParams struct {
-	Why string
-	Ids []int64
+	Why    string
+	Bundle string
+	Ids    []int64
 }
 
 func (q *Queries) Bundled(ctx context.Context, arg BundledParams) error {
-	_, err := q.db.Exec(ctx, bundled, arg.Why, arg.Ids)
+	_, err := q.db.Exec(ctx, bundled, arg.Why, arg.Bundle, arg.Ids)
 	return err
 }
 
@@ -116,16 +117,20 @@ func (q *Queries) Companions(ctx context.Context, arg CompanionsParams) ([]Compa
 }
 
 const failedAlerts = `-- name: FailedAlerts :many
-SELECT id, key, ticket, person, channel, reason, why FROM deliveries
-WHERE alert AND NOT reported AND ticket > 0 AND (channel = 'sms' OR reason IN ('page', 'page_help', 'mgr_nobody')) AND (
-    state IN ('failed', 'expired')
-    OR state IN ('sent', 'unknown') AND channel = 'sms' AND reason IN ('page', 'page_help', 'mgr_nobody') AND sent_at <= $1)
-ORDER BY id LIMIT $2
+SELECT a.id, a.key, a.ticket, a.person, a.channel, a.reason, a.why FROM deliveries a
+WHERE a.alert AND NOT a.reported AND a.ticket > 0 AND (a.channel = 'sms' OR a.reason IN ('page', 'page_help', 'mgr_nobody')) AND (
+    a.state IN ('failed', 'expired')
+    OR a.state IN ('sent', 'unknown') AND a.channel = 'sms' AND a.reason IN ('page', 'page_help', 'mgr_nobody') AND a.sent_at <= $2)
+UNION ALL
+SELECT d.id, d.key, d.ticket, d.person, b.channel, d.reason, b.why FROM deliveries b
+JOIN deliveries d ON d.bundle = regexp_replace(b.key, '^text/', '') AND NOT d.reported
+WHERE b.alert AND NOT b.reported AND b.reason = 'offer_bundle' AND b.channel = 'sms' AND b.state IN ('failed', 'expired')
+ORDER BY id LIMIT $1
 `
 
 type FailedAlertsParams struct {
-	Before *time.Time
 	Max    int
+	Before *time.Time
 }
 
 type FailedAlertsRow struct {
@@ -138,8 +143,9 @@ type FailedAlertsRow struct {
 	Why     string
 }
 
+// What was sent in one message failed with it, or with its copy by SMS.
 func (q *Queries) FailedAlerts(ctx context.Context, arg FailedAlertsParams) ([]FailedAlertsRow, error) {
-	rows, err := q.db.Query(ctx, failedAlerts, arg.Before, arg.Max)
+	rows, err := q.db.Query(ctx, failedAlerts, arg.Max, arg.Before)
 	if err != nil {
 		return nil, err
 	}
@@ -654,7 +660,7 @@ UPDATE deliveries SET state = f.verdict, attempt = deliveries.attempt + CASE f.v
         WHEN 'cancelled' THEN 'the ticket is no longer waiting'
         ELSE deliveries.why END
 FROM first f WHERE f.id = deliveries.id AND deliveries.state = 'due'
-RETURNING deliveries.id, deliveries.key, deliveries.channel, deliveries.person, deliveries.address, deliveries.reason, deliveries.ticket, deliveries.text, deliveries.again, deliveries.alert, deliveries.urgent, deliveries.not_before, deliveries.expires, deliveries.state, deliveries.attempt, deliveries.repeated, deliveries.sent_at, deliveries.why, deliveries.reported, deliveries.answers, deliveries.created_at
+RETURNING deliveries.id, deliveries.key, deliveries.channel, deliveries.person, deliveries.address, deliveries.reason, deliveries.ticket, deliveries.text, deliveries.again, deliveries.alert, deliveries.urgent, deliveries.not_before, deliveries.expires, deliveries.state, deliveries.attempt, deliveries.repeated, deliveries.sent_at, deliveries.why, deliveries.reported, deliveries.answers, deliveries.created_at, deliveries.bundle
 `
 
 type TakeParams struct {
@@ -699,6 +705,7 @@ func (q *Queries) Take(ctx context.Context, arg TakeParams) ([]Delivery, error) 
 			&i.Reported,
 			&i.Answers,
 			&i.CreatedAt,
+			&i.Bundle,
 		); err != nil {
 			return nil, err
 		}

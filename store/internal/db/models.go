@@ -56,6 +56,7 @@ type Delivery struct {
 	Reported  bool
 	Answers   string
 	CreatedAt time.Time
+	Bundle    *string
 }
 
 type Inbox struct {
