@@ -184,18 +184,27 @@ func (g *Gateway) between(ctx context.Context, s *session, from *archive, entrie
 		if s.ended() || ctx.Err() != nil {
 			return nil, err
 		}
-		for _, e := range theirs {
-			if !slices.ContainsFunc(entries, func(known archived) bool { return known.ID == e.ID }) {
-				missed = append(missed, e)
-			}
-		}
+		missed = append(missed, ahead(theirs, entries)...)
 	}
 	slices.SortStableFunc(missed, func(a, b archived) int { return a.Forwarded.Delay.Stamp.Compare(b.Forwarded.Delay.Stamp) })
-	if len(entries) > 0 { // a page may go on beyond them
-		last := entries[len(entries)-1].Forwarded.Delay.Stamp
-		missed = slices.DeleteFunc(missed, func(e archived) bool { return e.Forwarded.Delay.Stamp.After(last) })
-	}
 	return append(missed, entries...), nil
+}
+
+// ahead are those of one person's entries that come before entries that follow one
+// another. Stamps are of a second, in which there may be many; so where a person has some
+// of the entries, their place says it.
+func ahead(theirs, entries []archived) []archived {
+	known := func(e archived) bool {
+		return slices.ContainsFunc(entries, func(k archived) bool { return k.ID == e.ID })
+	}
+	if i := slices.IndexFunc(theirs, known); i >= 0 {
+		return theirs[:i]
+	}
+	if len(entries) == 0 {
+		return theirs
+	}
+	last := entries[len(entries)-1].Forwarded.Delay.Stamp
+	return slices.DeleteFunc(theirs, func(e archived) bool { return e.Forwarded.Delay.Stamp.After(last) })
 }
 
 // behind are the entries of a page that come behind a position, and whether the page

@@ -689,6 +689,35 @@ func testFloods(t *testing.T, p *server) {
 	}
 }
 
+// Of what a person wrote, that comes first which was before what was read behind a gap,
+// within one second too; what was after it is read later.
+func TestAhead(t *testing.T) {
+	list := func(ids string) (entries []archived) {
+		for _, id := range strings.Fields(ids) {
+			e := archived{ID: id}
+			e.Forwarded.Delay.Stamp = time.Unix(int64(id[0]-'0'), 0) // the digit is the second
+			entries = append(entries, e)
+		}
+		return entries
+	}
+	for _, tt := range []struct{ theirs, entries, want string }{
+		{"1a 1b 1c", "1a 1b", ""},
+		{"1a 1b 1c 1d", "1b 1c", "1a"},
+		{"1a 2a 2c", "2b", "1a 2a 2c"}, // who knows
+		{"1a 3a", "2a 2b", "1a"},
+		{"1a 2a", "", "1a 2a"},
+		{"", "1a", ""},
+	} {
+		var got []string
+		for _, e := range ahead(list(tt.theirs), list(tt.entries)) {
+			got = append(got, e.ID)
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%q before %q: %q, want %q", tt.theirs, tt.entries, got, tt.want)
+		}
+	}
+}
+
 // On a server that cannot send an entry of its archive the desk gets past it, and reads
 // everything before, between and after.
 func TestUnsendableEntriesArePassedOver(t *testing.T) {
