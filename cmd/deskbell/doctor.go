@@ -182,7 +182,7 @@ func (d *doctor) clock(ours, theirs time.Time) {
 func (d *doctor) temporal(ctx context.Context, c config.Config, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
 	defer cancel()
-	e, err := newEngine(c, log)
+	e, err := newEngine(ctx, c, log)
 	if err != nil {
 		d.fail("temporal", "%v", err)
 		return

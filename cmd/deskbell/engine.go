@@ -32,8 +32,13 @@ type engine struct {
 	namespace string
 }
 
-// newEngine connects when it is first used.
-func newEngine(c config.Config, log *slog.Logger, with ...interceptor.ClientInterceptor) (engine, error) {
+// firstContact is how long a process waits for an engine before it goes on without.
+const firstContact = 2 * time.Second
+
+// newEngine connects, or, if the engine is not there, does so when it is first used. What
+// the SDK learns at the first contact it reads without a lock (v1.50): so that is made
+// here, while nobody else calls.
+func newEngine(ctx context.Context, c config.Config, log *slog.Logger, with ...interceptor.ClientInterceptor) (engine, error) {
 	options, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return engine{}, fmt.Errorf("read the TEMPORAL_ variables: %w", err)
@@ -45,11 +50,16 @@ func newEngine(c config.Config, log *slog.Logger, with ...interceptor.ClientInte
 	// both sides, on a network that does not notice them.
 	options.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
 	options.Logger = temporallog.NewStructuredLogger(log)
-	lazy, err := client.NewLazyClient(options)
+	dialing, cancel := context.WithTimeout(ctx, firstContact)
+	defer cancel()
+	connected, err := client.DialContext(dialing, options)
+	if err != nil {
+		connected, err = client.NewLazyClient(options)
+	}
 	if err != nil {
 		return engine{}, fmt.Errorf("TEMPORAL_ADDRESS: %w", err)
 	}
-	return engine{Client: lazy, address: options.HostPort, namespace: options.Namespace}, nil
+	return engine{Client: connected, address: options.HostPort, namespace: options.Namespace}, nil
 }
 
 // retention of closed tickets' histories in a namespace that we register. Their

@@ -26,7 +26,7 @@ func (c replayCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	e, err := newEngine(env, log)
+	e, err := newEngine(ctx, env, log)
 	if err != nil {
 		return err
 	}

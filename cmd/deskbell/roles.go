@@ -68,7 +68,7 @@ func newSystem(ctx context.Context, c config.Config, roles []string, p policy.Po
 	if err != nil {
 		return nil, err
 	}
-	if s.engine, err = newEngine(c, log, watched...); err != nil {
+	if s.engine, err = newEngine(ctx, c, log, watched...); err != nil {
 		return nil, err
 	}
 	s.desk = desk.New(desk.Config{

@@ -59,7 +59,7 @@ func (migrateCmd) Run(ctx context.Context, log *slog.Logger) error {
 		fmt.Fprintln(os.Stderr, "The database is up to date. TEMPORAL_ADDRESS is not set: namespace and search attributes were not looked at.")
 		return nil
 	}
-	e, err := newEngine(c, log)
+	e, err := newEngine(ctx, c, log)
 	if err != nil {
 		return err
 	}
