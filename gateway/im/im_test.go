@@ -182,7 +182,7 @@ func (d *desk) runWith(work func(context.Context) error) {
 
 func (d *desk) await(what string, condition func() bool) {
 	d.t.Helper()
-	if !eventually(patience, condition) {
+	if !eventually(20*time.Second, condition) {
 		d.t.Fatalf("waited in vain: %s", what)
 	}
 }
@@ -251,7 +251,7 @@ func (d *desk) states(user string) []string {
 
 func (d *desk) awaitState(user, want string) {
 	d.t.Helper()
-	if !eventually(patience, func() bool {
+	if !eventually(10*time.Second, func() bool {
 		s := d.states(user)
 		return len(s) > 0 && s[len(s)-1] == want
 	}) {

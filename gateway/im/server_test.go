@@ -302,7 +302,7 @@ func (c *person) chat(what string, is func(xmpp.Chat) bool) xmpp.Chat {
 func find[T any](c *person, list *[]T, what string, is func(T) bool) T {
 	c.t.Helper()
 	var found T
-	if !eventually(patience, func() bool {
+	if !eventually(10*time.Second, func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for _, v := range *list {
@@ -317,9 +317,6 @@ func find[T any](c *person, list *[]T, what string, is func(T) bool) T {
 	}
 	return found
 }
-
-// patience bounds a failing test, on a machine that others use.
-const patience = time.Minute
 
 // eventually polls a condition; the deadline only bounds a failing test.
 func eventually(limit time.Duration, condition func() bool) bool {
