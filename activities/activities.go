@@ -80,6 +80,9 @@ func (a *Tickets) Prepare(ctx context.Context, in PrepareInput) (ticket.Findings
 	if l.Wave > 0 {
 		a.choosing.Lock()
 		defer a.choosing.Unlock()
+		if ctx.Err() != nil {
+			return f, fmt.Errorf("wait for lookups before this one: %w", ctx.Err())
+		}
 	}
 	members, err := a.Directory.Members(ctx)
 	if err != nil {

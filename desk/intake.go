@@ -173,7 +173,9 @@ func (d *Desk) options(t ticket.Ticket, reuse enums.WorkflowIdReusePolicy) clien
 	}
 }
 
+// input is how every run of a ticket starts.
 func (d *Desk) input(in workflows.Input) workflows.Input {
+	in.LocalLookups = true
 	if d.TestClock != nil {
 		offset := d.TestClock.Offset()
 		in.TestClock = &offset

@@ -62,6 +62,9 @@ type Input struct {
 	Found  *Found `json:"found,omitempty"`
 	Number int    `json:"number,omitempty"`
 	State  *State `json:"state,omitempty"`
+	// LocalLookups has lookups made within the workflow task that needs them. Tickets
+	// whose run began before 0.4 schedule an activity for each.
+	LocalLookups bool `json:"local_lookups,omitempty"`
 	// TestClock is set where a test may move the clock, with its offset at the
 	// start.
 	TestClock *time.Duration `json:"test_clock,omitempty"`

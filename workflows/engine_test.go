@@ -180,6 +180,67 @@ func TestUpdateOutlivesItsClient(t *testing.T) {
 	}
 }
 
+// A lookup takes no activity, unless the directory does not answer: then a claim is
+// answered nevertheless, and the lookup goes on as an activity until it succeeds.
+func TestLookupOutlivesTheDirectory(t *testing.T) {
+	d := newDesk(t)
+	lookups := func(n int) (activities, markers int) {
+		for _, e := range d.settled(n).Events {
+			if e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == "Prepare" {
+				activities++
+			}
+			if e.GetMarkerRecordedEventAttributes().GetMarkerName() == "LocalActivity" {
+				markers++
+			}
+		}
+		return activities, markers
+	}
+	n := d.submit(d.opening(ticket.P1))
+	d.told(n, "offer", "bob")
+	if activities, markers := lookups(n); activities != 0 || markers != 1 {
+		t.Errorf("%d activities and %d markers for the first lookup", activities, markers)
+	}
+
+	away := make(chan struct{})
+	isAway := func(c chan struct{}) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.away = c
+	}
+	isAway(away)
+	d.clock(n, 16*time.Minute) // calls for whom to call
+	d.looksLonger(n)
+	reply, err := d.update(t.Context(), n, by("bob", ticket.Note, func(c *ticket.Command) { c.Channel = "rest" }))
+	if err != nil || reply.Ticket.Number != n {
+		t.Errorf("a note while the directory is away: %+v, %v", reply, err)
+	}
+	isAway(nil)
+	close(away)
+	d.told(n, "page", "dana")
+	if activities, markers := lookups(n); activities != 1 || markers != 2 {
+		t.Errorf("%d activities and %d markers after the directory came back", activities, markers)
+	}
+	if err := replay(t, d.history(n, "", false)); err != nil {
+		t.Error(err)
+	}
+}
+
+// looksLonger waits until a ticket's lookup goes on as an activity.
+func (d *desk) looksLonger(number int) {
+	d.Helper()
+	events := d.client.GetWorkflowHistory(d.Context(), workflows.ID(number), "", true, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		e, err := events.Next()
+		if err != nil {
+			d.Fatal(err)
+		}
+		if e.GetActivityTaskScheduledEventAttributes().GetActivityType().GetName() == "Prepare" {
+			return
+		}
+	}
+	d.Fatal("the ticket ends without it")
+}
+
 // Fifty people claim at once, by both doors, on the real server.
 func TestFiftyClaimsOnTheServer(t *testing.T) {
 	d := newDesk(t)

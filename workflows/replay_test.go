@@ -205,7 +205,7 @@ func TestHistories(t *testing.T) {
 			do(n, by("bob", ticket.Close))
 			d.is(n, ticket.Closed)
 			d.history(n, "", true)
-			again := d.client.NewWithStartWorkflowOperation(options(d.snapshots[n].Ticket), workflows.TypeName, workflows.Input{Number: n})
+			again := d.client.NewWithStartWorkflowOperation(options(d.snapshots[n].Ticket), workflows.TypeName, workflows.Input{Number: n, LocalLookups: true})
 			update := updateOptions(n, by("eve", ticket.Reopen, rest))
 			update.WorkflowID = ""
 			handle, err := d.client.UpdateWithStartWorkflow(t.Context(), client.UpdateWithStartWorkflowOptions{StartWorkflowOperation: again, UpdateOptions: update})

@@ -136,6 +136,7 @@ type desk struct {
 	stop   func() // ends the workers
 
 	mu        sync.Mutex
+	away      chan struct{} // while it is open the directory does not answer
 	changed   chan struct{} // closed and made anew whenever something below changes
 	posts     map[int][]activities.Post
 	snapshots map[int]activities.Projection
@@ -177,7 +178,19 @@ func (d *desk) work() {
 	d.stop = sync.OnceFunc(func() { cancel(); group.Wait() })
 }
 
-func (d *desk) Members(context.Context) ([]roster.Member, error) { return slices.Clone(cast), nil }
+func (d *desk) Members(ctx context.Context) ([]roster.Member, error) {
+	d.mu.Lock()
+	away := d.away
+	d.mu.Unlock()
+	if away != nil {
+		select {
+		case <-ctx.Done():
+		case <-away:
+		}
+		return nil, errors.New("the directory was away")
+	}
+	return slices.Clone(cast), nil
+}
 func (d *desk) Rota(context.Context) ([]roster.Rotation, []roster.Override, error) {
 	return nil, nil, nil
 }
@@ -301,7 +314,7 @@ func (d *desk) submit(o ticket.Opening) int {
 	d.Helper()
 	t, _ := ticket.Open(o, o.CreatedAt)
 	offset := time.Duration(0)
-	if _, err := d.client.ExecuteWorkflow(d.Context(), options(t), workflows.TypeName, workflows.Input{Opening: &o, TestClock: &offset}); err != nil {
+	if _, err := d.client.ExecuteWorkflow(d.Context(), options(t), workflows.TypeName, workflows.Input{Opening: &o, LocalLookups: true, TestClock: &offset}); err != nil {
 		d.Fatal(err)
 	}
 	return o.Number

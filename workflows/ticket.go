@@ -46,6 +46,7 @@ type driver struct {
 	loaded    bool // the ticket is there
 	stirred   bool // something happened since the loop last ran
 	cancelled bool // a cancellation from outside was carried out
+	local     bool // lookups are made within the workflow task
 	listed    row  // the search attributes as last written
 
 	alarm   *armed
@@ -57,6 +58,7 @@ type driver struct {
 func newDriver(ctx workflow.Context, in Input) (*driver, error) {
 	d := &driver{
 		started:  workflow.Now(ctx),
+		local:    in.LocalLookups,
 		commands: workflow.GetSignalChannel(ctx, CommandSignal),
 		clock:    workflow.GetSignalChannel(ctx, ClockSignal),
 	}
@@ -317,7 +319,7 @@ func (d *driver) continueAsNew(ctx workflow.Context) error {
 	if d.project != nil {
 		d.Unprojected = append(d.project.events, d.Unprojected...)
 	}
-	in := Input{State: &d.State}
+	in := Input{State: &d.State, LocalLookups: true}
 	if d.testClock {
 		in.TestClock = &d.offset
 	}

@@ -129,8 +129,8 @@ func TestNothingWaitsForTheWorld(t *testing.T) {
 		"ordinary notices fail":  func(w *world) { w.beforeNotify = onlyPaging(broken) },
 		"the IM gateway is away": func(w *world) { w.beforeNotify = only("sms", activity.ErrResultPending) },
 	}
-	for name, spoil := range tests {
-		t.Run(name, func(t *testing.T) {
+	life := func(spoil func(*world), local bool) func(*testing.T) {
+		return func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, p)
 			spoil(w)
@@ -149,7 +149,9 @@ func TestNothingWaitsForTheWorld(t *testing.T) {
 			w.on(27*time.Minute, w.suggest)
 			w.signal(27*time.Minute, by("sam", ticket.Note)) // wakes the loop
 			w.signal(28*time.Minute, by("meg", ticket.Cancel))
-			final := w.live(opening(p, ticket.P1))
+			in := opening(p, ticket.P1)
+			in.LocalLookups = local
+			final := w.live(in)
 			w.complete(final)
 			for i, want := range minutes(15, 20) {
 				if got := w.messages("page", "dana"); len(got) != 2 || got[i] != want {
@@ -162,7 +164,11 @@ func TestNothingWaitsForTheWorld(t *testing.T) {
 			if got := w.messages("req_claimed", "ann"); len(got) != 1 {
 				t.Errorf("ann heard who comes at %v", got)
 			}
-		})
+		}
+	}
+	for name, spoil := range tests {
+		t.Run(name, life(spoil, true))
+		t.Run(name+", an older ticket", life(spoil, false))
 	}
 }
 
@@ -193,16 +199,16 @@ func only(via string, err error) func(activities.NotifyInput) error {
 	}
 }
 
-// While a channel's gateway is away for three days and nobody answers, runs and
+// While a channel's gateway is away for a week and nobody answers, runs and
 // outbox stay short, and nothing is lost or said twice when it comes back.
-func TestChannelAwayForDays(t *testing.T) {
+func TestChannelAwayForAWeek(t *testing.T) {
 	t.Parallel()
-	const days = 72 * time.Hour
+	const week = 7 * 24 * time.Hour
 	p := policy.Default()
 	w := newWorld(t, p)
 	w.beforeNotify = func(activities.NotifyInput) error { return activity.ErrResultPending }
-	w.on(days, func() { w.recover(); w.suggest() })
-	w.signal(days+time.Hour, by("meg", ticket.Cancel))
+	w.on(week, func() { w.recover(); w.suggest() })
+	w.signal(week+time.Hour, by("meg", ticket.Cancel))
 	final := w.live(opening(p, ticket.P2))
 	w.complete(final)
 	if got := w.messages("req_created", "ann"); len(got) != 1 {

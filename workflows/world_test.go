@@ -260,6 +260,7 @@ func (w *world) run(start time.Time, in Input) (next *Input, final State, err er
 	env.SetOnTimerFiredListener(func(id string) { delete(w.armed, id); w.count(4) })
 	env.SetOnTimerCanceledListener(func(id string) { delete(w.armed, id); w.count(1) })
 	env.SetOnActivityCompletedListener(func(*activity.Info, converter.EncodedValue, error) { w.count(6) })
+	env.SetOnLocalActivityCompletedListener(func(*activity.Info, converter.EncodedValue, error) { w.count(1) })
 	w.count(0)
 	for _, a := range w.plan {
 		if !a.done {
@@ -341,7 +342,7 @@ func (w *world) complete(final State) {
 }
 
 func opening(p policy.Policy, priority ticket.Priority) Input {
-	return Input{Opening: &ticket.Opening{Number: 142, Subject: "Printer jams", Body: "Third floor", Requester: party("ann"), Channel: "rest",
+	return Input{LocalLookups: true, Opening: &ticket.Opening{Number: 142, Subject: "Printer jams", Body: "Third floor", Requester: party("ann"), Channel: "rest",
 		Priority: priority, CreatedAt: noon, Plan: p.For(priority), CommandID: "submit"}}
 }
 
