@@ -10,7 +10,6 @@ import (
 	"deskbell/notice"
 	"deskbell/roster"
 	"deskbell/store"
-	"deskbell/ticket"
 )
 
 // standingEvery is the least time between two changes of the desk's presence text:
@@ -19,23 +18,13 @@ const standingEvery = 10 * time.Second
 
 // Standing is the state of the desk in one line.
 func (d *Desk) Standing(ctx context.Context) (string, error) {
-	figures, err := d.Store.OpenTickets(ctx)
+	counts, err := d.Store.Counts(ctx)
 	if err != nil {
 		return "", outside(err)
 	}
 	agents, err := d.Agents(ctx)
 	if err != nil {
 		return "", err
-	}
-	waiting, oldest := 0, time.Time{}
-	for _, c := range figures {
-		if c.Status != string(ticket.New) {
-			continue
-		}
-		waiting += c.Count
-		if oldest.IsZero() || c.Oldest.Before(oldest) {
-			oldest = c.Oldest
-		}
 	}
 	free, onDuty := 0, 0
 	for _, a := range agents {
@@ -48,11 +37,11 @@ func (d *Desk) Standing(ctx context.Context) (string, error) {
 		}
 	}
 	id := "standing"
-	if waiting == 0 {
+	if counts.New == 0 {
 		id = "standing_quiet"
 	}
 	text, err := notice.Render(notice.Message{ID: id, Channel: string(gateway.IM), Values: map[string]string{
-		"count": strconv.Itoa(waiting), "age": notice.Age(d.Clock.Now().Sub(oldest), ""), "count2": strconv.Itoa(free), "count3": strconv.Itoa(onDuty),
+		"count": strconv.Itoa(counts.New), "age": notice.Age(d.Clock.Now().Sub(counts.Oldest), ""), "count2": strconv.Itoa(free), "count3": strconv.Itoa(onDuty),
 	}})
 	return text.Body, err
 }

@@ -24,7 +24,7 @@ type Figures struct {
 
 // Figures reads them. It costs some index scans, whatever the desk's age.
 func (s *Store) Figures(ctx context.Context) (f Figures, err error) {
-	if f.Tickets, err = s.OpenTickets(ctx); err != nil {
+	if f.Tickets, err = s.openTickets(ctx); err != nil {
 		return f, err
 	}
 	if f.Unstarted, err = s.q.Unstarts(ctx); err != nil {
@@ -51,8 +51,8 @@ func (s *Store) Figures(ctx context.Context) (f Figures, err error) {
 	return f, err
 }
 
-// OpenTickets counts the tickets that are not over yet, by status and priority.
-func (s *Store) OpenTickets(ctx context.Context) ([]Count, error) {
+// openTickets counts the tickets that are not over yet, by status and priority.
+func (s *Store) openTickets(ctx context.Context) ([]Count, error) {
 	rows, err := s.q.OpenTickets(ctx)
 	if err != nil {
 		return nil, fail("open tickets", err)

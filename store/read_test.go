@@ -1,14 +1,17 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"deskbell/store"
 	"deskbell/ticket"
@@ -237,6 +240,31 @@ func TestSearch(t *testing.T) {
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%+v: %s", c.filter, diff)
+		}
+	}
+}
+
+// What the desk asks every second reads the index of what may be news, and nothing of
+// what was sent long ago.
+func TestAlertsAreReadByTheirIndex(t *testing.T) {
+	t.Parallel()
+	_, _, url := openAt(t)
+	conn, err := pgx.Connect(t.Context(), url)
+	must(t, err)
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	_, err = conn.Exec(t.Context(), "SET enable_seqscan = off") // a small table is read as a whole
+	must(t, err)
+	for name, file := range map[string]string{"FailedAlerts": "queries/deliveries.sql", "UnreadAlerts": "queries/chats.sql"} {
+		queries, err := os.ReadFile(file)
+		must(t, err)
+		_, query, _ := strings.Cut(string(queries), "-- name: "+name+" :many\n")
+		query, _, _ = strings.Cut(query, "ORDER BY")
+		rows, err := conn.Query(t.Context(), "EXPLAIN "+strings.ReplaceAll(query, "@before", "now()"))
+		must(t, err)
+		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		must(t, err)
+		if !strings.Contains(strings.Join(plan, "\n"), "Index Scan using deliveries_alerts") {
+			t.Errorf("%s:\n%s", name, strings.Join(plan, "\n"))
 		}
 	}
 }

@@ -100,5 +100,7 @@ SELECT ticket FROM incidents WHERE @person::text = ANY (affected) ORDER BY ticke
 SELECT doc FROM tickets WHERE requester = @person ORDER BY number;
 
 -- name: DeedsOf :many
-SELECT l.ticket, l.doc FROM timeline l JOIN tickets t ON t.number = l.ticket
-WHERE t.requester = @person::text OR l.actor = @person ORDER BY l.ticket, l.seq;
+SELECT l.ticket, l.seq, l.doc FROM timeline l JOIN tickets t ON t.number = l.ticket WHERE t.requester = @person::text
+UNION ALL
+SELECT l.ticket, l.seq, l.doc FROM timeline l JOIN tickets t ON t.number = l.ticket WHERE l.actor = @person AND t.requester <> @person
+ORDER BY ticket, seq;

@@ -13,7 +13,7 @@ import (
 const superseded = `-- name: Superseded :many
 SELECT g.id, o.wire FROM deliveries g, LATERAL (
     SELECT s.wire FROM deliveries d JOIN segments s ON s.delivery = d.id
-    WHERE d.person = g.person AND d.channel = g.channel AND d.reason IN ('offer', 'reminder') AND d.ticket = g.ticket
+    WHERE d.ticket = g.ticket AND d.ticket > 0 AND d.person = g.person AND d.channel = g.channel AND d.reason IN ('offer', 'reminder')
         AND split_part(d.address, '/', 1) = split_part(g.address, '/', 1)
     ORDER BY d.id DESC LIMIT 1
 ) o
@@ -52,7 +52,8 @@ SELECT d.id, d.key, d.channel, d.person, d.address, d.reason, d.ticket, d.text, 
 ) AS seen
 FROM deliveries d LEFT JOIN people p ON p.id = d.person
 WHERE d.alert AND NOT d.reported AND d.channel = 'im' AND d.reason NOT IN ('page', 'page_help', 'mgr_nobody')
-    AND (d.state IN ('failed', 'expired') OR d.state IN ('sent', 'unknown') AND d.sent_at <= $1)
+    AND (d.state IN ('failed', 'expired') OR d.state IN ('sent', 'unknown') AND (d.channel = 'sms') = (d.reason IN ('page', 'page_help', 'mgr_nobody')))
+    AND (d.state IN ('failed', 'expired') OR d.sent_at <= $1)
 ORDER BY d.id LIMIT $2
 `
 
@@ -89,7 +90,8 @@ type UnreadAlertsRow struct {
 }
 
 // Alerts by chat, pages apart, that came back or that no client has confirmed in
-// time; and whether the person has written there since.
+// time; and whether the person has written there since. The line before the last
+// condition is that of the index.
 func (q *Queries) UnreadAlerts(ctx context.Context, arg UnreadAlertsParams) ([]UnreadAlertsRow, error) {
 	rows, err := q.db.Query(ctx, unreadAlerts, arg.Before, arg.Max)
 	if err != nil {

@@ -117,14 +117,17 @@ func (q *Queries) Companions(ctx context.Context, arg CompanionsParams) ([]Compa
 }
 
 const failedAlerts = `-- name: FailedAlerts :many
-SELECT a.id, a.key, a.ticket, a.person, a.channel, a.reason, a.why FROM deliveries a
-WHERE a.alert AND NOT a.reported AND a.ticket > 0 AND (a.channel = 'sms' OR a.reason IN ('page', 'page_help', 'mgr_nobody')) AND (
-    a.state IN ('failed', 'expired')
-    OR a.state IN ('sent', 'unknown') AND a.channel = 'sms' AND a.reason IN ('page', 'page_help', 'mgr_nobody') AND a.sent_at <= $2)
+WITH lost AS (
+    SELECT a.id, a.key, a.ticket, a.person, a.channel, a.reason, a.why FROM deliveries a
+    WHERE a.alert AND NOT a.reported AND (a.channel = 'sms' OR a.reason IN ('page', 'page_help', 'mgr_nobody'))
+        AND (a.state IN ('failed', 'expired') OR a.state IN ('sent', 'unknown') AND (a.channel = 'sms') = (a.reason IN ('page', 'page_help', 'mgr_nobody')))
+        AND (a.state IN ('failed', 'expired') OR a.sent_at <= $2)
+)
+SELECT l.id, l.key, l.ticket, l.person, l.channel, l.reason, l.why FROM lost l WHERE l.ticket > 0
 UNION ALL
-SELECT d.id, d.key, d.ticket, d.person, b.channel, d.reason, b.why FROM deliveries b
-JOIN deliveries d ON d.bundle = regexp_replace(b.key, '^text/', '') AND NOT d.reported
-WHERE b.alert AND NOT b.reported AND b.reason = 'offer_bundle' AND b.channel = 'sms' AND b.state IN ('failed', 'expired')
+SELECT d.id, d.key, d.ticket, d.person, l.channel, d.reason, l.why FROM lost l
+JOIN deliveries d ON d.bundle = regexp_replace(l.key, '^text/', '') AND NOT d.reported
+WHERE l.reason = 'offer_bundle'
 ORDER BY id LIMIT $1
 `
 
@@ -143,7 +146,8 @@ type FailedAlertsRow struct {
 	Why     string
 }
 
-// What was sent in one message failed with it, or with its copy by SMS.
+// What was sent in one message failed with it, or with its copy by SMS. The line
+// before the last condition is that of the index.
 func (q *Queries) FailedAlerts(ctx context.Context, arg FailedAlertsParams) ([]FailedAlertsRow, error) {
 	rows, err := q.db.Query(ctx, failedAlerts, arg.Max, arg.Before)
 	if err != nil {

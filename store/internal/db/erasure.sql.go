@@ -47,12 +47,15 @@ func (q *Queries) CopyErased(ctx context.Context, arg CopyErasedParams) error {
 }
 
 const deedsOf = `-- name: DeedsOf :many
-SELECT l.ticket, l.doc FROM timeline l JOIN tickets t ON t.number = l.ticket
-WHERE t.requester = $1::text OR l.actor = $1 ORDER BY l.ticket, l.seq
+SELECT l.ticket, l.seq, l.doc FROM timeline l JOIN tickets t ON t.number = l.ticket WHERE t.requester = $1::text
+UNION ALL
+SELECT l.ticket, l.seq, l.doc FROM timeline l JOIN tickets t ON t.number = l.ticket WHERE l.actor = $1 AND t.requester <> $1
+ORDER BY ticket, seq
 `
 
 type DeedsOfRow struct {
 	Ticket int
+	Seq    int
 	Doc    []byte
 }
 
@@ -65,7 +68,7 @@ func (q *Queries) DeedsOf(ctx context.Context, person string) ([]DeedsOfRow, err
 	var items []DeedsOfRow
 	for rows.Next() {
 		var i DeedsOfRow
-		if err := rows.Scan(&i.Ticket, &i.Doc); err != nil {
+		if err := rows.Scan(&i.Ticket, &i.Seq, &i.Doc); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
