@@ -1,6 +1,7 @@
 // Package clock is the one source of the present. Nothing else in Deskbell reads
 // the machine's time for a decision, so a test can move a whole running system
-// by an hour without waiting for it.
+// by an hour without waiting for it. It also knows when the clocks on the wall of a
+// zone show a time.
 package clock
 
 import (

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/rickar/cal/v2"
+
+	"deskbell/clock"
 )
 
 // Hours are office hours: the same from and to on every office day, by the wall
@@ -60,7 +62,7 @@ func (h Hours) day(date time.Time) (from, to time.Time, ok bool) {
 		}
 	}
 	at := func(t clockTime) time.Time {
-		return time.Date(date.Year(), date.Month(), date.Day(), 0, int(t), 0, 0, h.zone)
+		return clock.Wall(time.Date(date.Year(), date.Month(), date.Day(), 0, int(t), 0, 0, time.UTC), h.zone)
 	}
 	return at(h.from), at(h.to), true
 }

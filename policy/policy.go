@@ -12,6 +12,7 @@ import (
 	"time"
 	_ "time/tzdata" // the built-in default names a zone; a machine may have none
 
+	"deskbell/clock"
 	"deskbell/ticket"
 )
 
@@ -68,7 +69,7 @@ func (p Policy) Awake(plan ticket.Plan, at time.Time) time.Time {
 	}
 	local := at.In(zone)
 	wall := func(days, minutes int) time.Time {
-		return time.Date(local.Year(), local.Month(), local.Day()+days, 0, minutes, 0, 0, zone)
+		return clock.Wall(time.Date(local.Year(), local.Month(), local.Day()+days, 0, minutes, 0, 0, time.UTC), zone)
 	}
 	// The night that began yesterday, and the one that begins today.
 	for _, day := range []int{-1, 0} {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"deskbell/clock"
 )
 
 // cadence is how often a rotation hands over, by the wall clock: every so many
@@ -85,8 +87,8 @@ func (c cadence) average() time.Duration {
 }
 
 // handOvers returns when each shift begins, the first at the start. They keep
-// their time on the wall: they are counted on the local calendar, which
-// normalises, and not by adding hours to an instant.
+// their time on the wall: they are counted on the local calendar and not by adding
+// hours to an instant. One that the wall skips comes as much later (clock.Wall).
 func (c cadence) handOvers(first time.Time, zone *time.Location) func(shift int) time.Time {
 	start := first.In(zone)
 	if c.times == nil {
@@ -94,14 +96,14 @@ func (c cadence) handOvers(first time.Time, zone *time.Location) func(shift int)
 			if shift == 0 {
 				return first
 			}
-			return time.Date(start.Year(), start.Month(), start.Day(), start.Hour()+shift*c.hours,
-				start.Minute(), start.Second(), start.Nanosecond(), zone)
+			return clock.Wall(time.Date(start.Year(), start.Month(), start.Day(), start.Hour()+shift*c.hours,
+				start.Minute(), start.Second(), start.Nanosecond(), time.UTC), zone)
 		}
 	}
 	weekday := (int(start.Weekday()) + 6) % 7 // Monday is 0
 	inWeek := func(n int) time.Time {         // counted from the first hand-over of the start's week
 		week, i := n/len(c.times), n%len(c.times)
-		return time.Date(start.Year(), start.Month(), start.Day()-weekday+7*week, 0, c.times[i], 0, 0, zone)
+		return clock.Wall(time.Date(start.Year(), start.Month(), start.Day()-weekday+7*week, 0, c.times[i], 0, 0, time.UTC), zone)
 	}
 	before := 0 // hand-overs of that week up to the start
 	for !inWeek(before).After(first) {

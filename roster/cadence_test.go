@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"deskbell/clock"
 )
 
 // Hand-overs at times of the week keep their time on the wall through both clock
@@ -19,6 +21,12 @@ func TestHandOverTimes(t *testing.T) {
 			"Wed 12:00 a, Fri 17:00 b, Mon 08:00 a, Fri 17:00 b, Mon 08:00 a, Fri 17:00 b, Mon 08:00 a, Fri 17:00 b"},
 		"a time that is skipped": {"Europe/Berlin", "02:30", "2026-03-27T02:30:00+01:00",
 			"Fri 02:30 a, Sat 02:30 b, Sun 03:30 a, Mon 02:30 b, Tue 02:30 a, Wed 02:30 b, Thu 02:30 a, Fri 02:30 b"},
+		"a time that is skipped, west of Greenwich": {"America/New_York", "02:30", "2026-03-06T02:30:00-05:00",
+			"Fri 02:30 a, Sat 02:30 b, Sun 03:30 a, Mon 02:30 b, Tue 02:30 a, Wed 02:30 b, Thu 02:30 a, Fri 02:30 b"},
+		"half an hour that is skipped": {"Australia/Lord_Howe", "02:15", "2026-10-02T02:15:00+10:30",
+			"Fri 02:15 a, Sat 02:15 b, Sun 02:45 a, Mon 02:15 b, Tue 02:15 a, Wed 02:15 b, Thu 02:15 a, Fri 02:15 b"},
+		"a shift that begins in a skipped hour": {"America/New_York", "12h", "2026-03-07T02:30:00-05:00",
+			"Sat 02:30 a, Sat 14:30 b, Sun 03:30 a, Sun 14:30 b, Mon 02:30 a, Mon 14:30 b, Tue 02:30 a, Tue 14:30 b"},
 		"a time that comes twice": {"America/New_York", "01:30", "2026-10-30T01:30:00-04:00",
 			"Fri 01:30 a, Sat 01:30 b, Sun 01:30 a, Mon 01:30 b, Tue 01:30 a, Wed 01:30 b, Thu 01:30 a, Fri 01:30 b"},
 	} {
@@ -42,5 +50,41 @@ func TestHandOverTimes(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", have, tt.want)
 			}
 		})
+	}
+}
+
+// Both changes of the clock, east and west of Greenwich, by an hour, half of one and
+// two; and every quarter of an hour around them is what the wall shows.
+func TestWall(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ zone, skipped, instead, twice, first string }{
+		{"Europe/Berlin", "2026-03-29 02:30", "2026-03-29T03:30:00+02:00", "2026-10-25 02:30", "2026-10-25T02:30:00+02:00"},
+		{"America/New_York", "2026-03-08 02:30", "2026-03-08T03:30:00-04:00", "2026-11-01 01:30", "2026-11-01T01:30:00-04:00"},
+		{"America/St_Johns", "2026-03-08 02:00", "2026-03-08T03:00:00-02:30", "2026-11-01 01:00", "2026-11-01T01:00:00-02:30"},
+		{"Australia/Lord_Howe", "2026-10-04 02:15", "2026-10-04T02:45:00+11:00", "2026-04-05 01:45", "2026-04-05T01:45:00+11:00"},
+		{"Antarctica/Troll", "2026-03-29 02:30", "2026-03-29T04:30:00+02:00", "2026-10-25 01:30", "2026-10-25T01:30:00+02:00"},
+		{"Asia/Kolkata", "2026-03-29 02:30", "2026-03-29T02:30:00+05:30", "2026-10-25 02:30", "2026-10-25T02:30:00+05:30"},
+	} {
+		zone, err := time.LoadLocation(tt.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for text, want := range map[string]string{tt.skipped: tt.instead, tt.twice: tt.first} {
+			shown, err := time.Parse("2006-01-02 15:04", text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := clock.Wall(shown, zone)
+			if got.Format(time.RFC3339) != want {
+				t.Errorf("%s %s: %s, want %s", tt.zone, text, got.Format(time.RFC3339), want)
+			}
+			last := got.AddDate(0, 0, -2)
+			for at := last; at.Before(got.AddDate(0, 0, 2)); at = at.Add(15 * time.Minute) {
+				again := clock.Wall(at, zone)
+				if again.After(at) || again.Format(time.DateTime) != at.Format(time.DateTime) {
+					t.Fatalf("%s: what shows %s is %s", tt.zone, at, again)
+				}
+			}
+		}
 	}
 }

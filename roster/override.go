@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"deskbell/clock"
 )
 
 // Override is one person standing in for another for a while. Who stands in may
@@ -100,20 +102,20 @@ func ParseTime(text string, zone *time.Location) (time.Time, error) {
 		return at, nil
 	}
 	const wall = "2006-01-02 15:04"
-	at, err := time.ParseInLocation(wall, text, zone)
+	shown, err := time.Parse(wall, text)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%q: write a time as 2026-03-02 18:00 or 2026-03-02T18:00:00+01:00", text)
 	}
+	at := clock.Wall(shown, zone)
 	if at.Format(wall) != text {
-		return time.Time{}, fmt.Errorf("%s is skipped in %s, where clocks go forward: write the hour after", text, zone)
+		return time.Time{}, fmt.Errorf("%s is skipped in %s, where clocks go forward: write %s", text, zone, at.Format(wall))
 	}
-	// No zone sets its clocks by more than these.
-	for _, change := range []time.Duration{30 * time.Minute, time.Hour} {
-		for _, first := range []time.Time{at.Add(-change), at} {
-			if second := first.Add(change); first.Format(wall) == text && second.Format(wall) == text {
-				return time.Time{}, fmt.Errorf("%s comes twice in %s, where clocks go back: write %s or %s", text, zone,
-					first.Format(time.RFC3339), second.Format(time.RFC3339))
-			}
+	if _, change := at.ZoneBounds(); !change.IsZero() {
+		_, now := at.Zone()
+		_, then := change.Zone()
+		if second := at.Add(time.Duration(now-then) * time.Second); second.After(at) && second.Format(wall) == text {
+			return time.Time{}, fmt.Errorf("%s comes twice in %s, where clocks go back: write %s or %s", text, zone,
+				at.Format(time.RFC3339), second.Format(time.RFC3339))
 		}
 	}
 	return at, nil

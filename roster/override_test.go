@@ -152,11 +152,18 @@ func TestParseTime(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"tomorrow":         "write a time as",
-		"2026-03-29 02:30": "is skipped in Europe/Berlin",
+		"2026-03-29 02:30": "is skipped in Europe/Berlin, where clocks go forward: write 2026-03-29 03:30",
 		"2026-10-25 02:30": "write 2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00",
 	} {
 		if got, err := ParseTime(text, berlin); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v %v, want %q", text, got, err, want)
 		}
+	}
+	troll, err := time.LoadLocation("Antarctica/Troll") // by two hours
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ParseTime("2026-10-25 01:30", troll); err == nil || !strings.Contains(err.Error(), "write 2026-10-25T01:30:00+02:00 or 2026-10-25T01:30:00Z") {
+		t.Errorf("%v %v", got, err)
 	}
 }
