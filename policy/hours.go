@@ -20,6 +20,8 @@ type Hours struct {
 // clockTime is a time of day in minutes since midnight, at most 24:00.
 type clockTime int
 
+const wholeDay clockTime = 24 * 60
+
 func defaultOffice() Hours {
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
@@ -78,11 +80,11 @@ func (h Hours) add(start time.Time, d time.Duration) time.Time {
 		// Noon exists on every day of every zone.
 		date := time.Date(local.Year(), local.Month(), local.Day()+i, 12, 0, 0, 0, h.zone)
 		from, to, ok := h.day(date)
-		if !ok || !start.Before(to) {
-			continue
-		}
 		if start.After(from) {
 			from = start
+		}
+		if !ok || !from.Before(to) { // to, too, when clocks skip all of it
+			continue
 		}
 		if open := to.Sub(from); d > open {
 			d -= open

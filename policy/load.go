@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -20,17 +22,23 @@ import (
 // is allowed there.
 func Load(data []byte) (Policy, error) {
 	p := Default()
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return Policy{}, fmt.Errorf("read policy: %w", err)
-	}
-	if len(doc.Content) == 0 {
+	var doc, another yaml.Node
+	documents := yaml.NewDecoder(bytes.NewReader(data))
+	err := documents.Decode(&doc)
+	if errors.Is(err, io.EOF) {
 		return p, nil
 	}
-	if err := p.read(value{node: doc.Content[0]}); err != nil {
-		return Policy{}, fmt.Errorf("read policy: %w", err)
+	if err == nil {
+		err = p.read(value{node: doc.Content[0]})
 	}
-	return p, nil
+	if err == nil {
+		if err = documents.Decode(&another); err == nil {
+			err = value{node: &another}.errorf("a second document: write all in one")
+		} else if errors.Is(err, io.EOF) {
+			return p, nil
+		}
+	}
+	return Policy{}, fmt.Errorf("read policy: %w", err)
 }
 
 func (p *Policy) read(v value) error {
@@ -150,7 +158,7 @@ func readQuiet(v value, priority ticket.Priority, q *ticket.Quiet) error {
 	if err := errors.Join(at(first).clock(&from), at(last).clock(&until)); err != nil {
 		return v.errorf(`%q: write two times of day such as "22:00-07:00", or none`, v.node.Value)
 	}
-	if from == until {
+	if from%wholeDay == until%wholeDay {
 		return v.errorf("from and to are the same: write none for no quiet hours")
 	}
 	*q = ticket.Quiet{From: int(from), Until: int(until)}
@@ -335,13 +343,14 @@ func (v value) word(allowed ...string) (string, error) {
 
 // clock reads a time of day, HH:MM, up to 24:00.
 func (v value) clock(t *clockTime) error {
-	hours, minutes, ok := strings.Cut(v.node.Value, ":")
-	h, err := strconv.Atoi(hours)
-	m, merr := strconv.Atoi(minutes)
-	total := clockTime(h*60 + m)
-	if !ok || err != nil || merr != nil || len(minutes) != 2 || h < 0 || m < 0 || m > 59 || total > 24*60 {
+	if v.node.Value == "24:00" {
+		*t = wholeDay
+		return nil
+	}
+	at, err := time.Parse("15:04", v.node.Value)
+	if err != nil {
 		return v.errorf(`%q: use a time of day such as "08:00"`, v.node.Value)
 	}
-	*t = total
+	*t = clockTime(at.Hour()*60 + at.Minute())
 	return nil
 }

@@ -42,17 +42,18 @@ func table(p Policy) string {
 		for _, s := range plan.Steps {
 			fmt.Fprintf(&b, " %v %s,", s.After, s.To)
 		}
-		fmt.Fprintf(&b, " repeat %v, lease %v, close %v, silence %v\n", plan.Repeat, plan.Lease, plan.AutoClose, plan.Silence)
+		fmt.Fprintf(&b, " repeat %v, lease %v, close %v, silence %v, respond %v, resolve %v, breach %v, stand-down %v\n",
+			plan.Repeat, plan.Lease, plan.AutoClose, plan.Silence, plan.Respond, plan.Resolve, plan.Breach, plan.StandDown)
 	}
 	return b.String()
 }
 
 func TestDefault(t *testing.T) {
 	t.Parallel()
-	want := `P1 always, 3 every 5m0s, 15m0s oncall, 25m0s next, 40m0s manager, repeat 5m0s, lease 30m0s, close 72h0m0s, silence 48h0m0s
-P2 always, 3 every 10m0s, 30m0s oncall, 1h0m0s next, 1h30m0s manager, repeat 15m0s, lease 1h0m0s, close 72h0m0s, silence 48h0m0s
-P3 office, 2 every 15m0s, 4h0m0s oncall, 8h0m0s manager, repeat 4h0m0s, lease 2h0m0s, close 72h0m0s, silence 48h0m0s
-P4 office, 1 every 1h0m0s, 24h0m0s manager, repeat 24h0m0s, lease 8h0m0s, close 72h0m0s, silence 48h0m0s
+	want := `P1 always, 3 every 5m0s, 15m0s oncall, 25m0s next, 40m0s manager, repeat 5m0s, lease 30m0s, close 72h0m0s, silence 48h0m0s, respond 15m0s, resolve 2h0m0s, breach true, stand-down true
+P2 always, 3 every 10m0s, 30m0s oncall, 1h0m0s next, 1h30m0s manager, repeat 15m0s, lease 1h0m0s, close 72h0m0s, silence 48h0m0s, respond 30m0s, resolve 8h0m0s, breach true, stand-down true
+P3 office, 2 every 15m0s, 4h0m0s oncall, 8h0m0s manager, repeat 4h0m0s, lease 2h0m0s, close 72h0m0s, silence 48h0m0s, respond 4h0m0s, resolve 20h0m0s, breach true, stand-down true
+P4 office, 1 every 1h0m0s, 24h0m0s manager, repeat 24h0m0s, lease 8h0m0s, close 72h0m0s, silence 48h0m0s, respond 24h0m0s, resolve 50h0m0s, breach true, stand-down true
 `
 	if diff := cmp.Diff(want, table(Default())); diff != "" {
 		t.Error(diff)
@@ -63,7 +64,7 @@ func TestDevelopment(t *testing.T) {
 	t.Parallel()
 	var want strings.Builder
 	for _, priority := range priorities() {
-		fmt.Fprintf(&want, "%s always, 2 every 20s, 1m0s oncall, 1m30s next, 2m0s manager, repeat 30s, lease 30m0s, close 10m0s, silence 10m0s\n", priority)
+		fmt.Fprintf(&want, "%s always, 2 every 20s, 1m0s oncall, 1m30s next, 2m0s manager, repeat 30s, lease 30m0s, close 10m0s, silence 10m0s, respond 1m0s, resolve 30m0s, breach true, stand-down true\n", priority)
 	}
 	if diff := cmp.Diff(want.String(), table(Development())); diff != "" {
 		t.Error(diff)
@@ -170,50 +171,61 @@ func TestLoadEveryKey(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ text, want string }{
-		"no YAML":             {"priorities: [", "read policy: yaml: line 1"},
-		"a list":              {"- P1", "line 1: want a section with priorities, auto_close, requester_silence, held, budget, office, groups"},
-		"unknown key":         {"held: 1\nautoclose: 72h", "line 2: autoclose: no such key: use priorities, auto_close"},
-		"unknown priority":    {"priorities:\n  P5: {}", "line 2: priorities.P5: no such key: use P1, P2, P3, P4"},
-		"unknown in plan":     {"priorities:\n  P1:\n    respont: 1m", "line 3: priorities.P1.respont: no such key: use respond, resolve, wave"},
-		"unknown in wave":     {"priorities: {P1: {wave: {count: 3}}}", "priorities.P1.wave.count: no such key: use size, every"},
-		"unknown in step":     {"priorities: {P1: {steps: [{at: 3m}]}}", "priorities.P1.steps[1].at: no such key: use after, to"},
-		"unknown in office":   {"office: {tz: UTC}", "office.tz: no such key: use zone, days, from, to, holidays"},
-		"twice":               {"held: 1\nheld: 2", "line 2: held: given twice"},
-		"a section's word":    {"priorities: {P1: urgent}", "priorities.P1: want a section"},
-		"a duration's word":   {"auto_close: soon", `auto_close: "soon" is not a duration: use 90s`},
-		"a bare number":       {"auto_close: 72", `auto_close: "72" is not a duration`},
-		"half days":           {"auto_close: 1.5d", "is not a duration"},
-		"a negative duration": {"auto_close: -1h", "auto_close: \"-1h\" is out of range: use 1s to 3650d"},
-		"too many days":       {"auto_close: 999999999d", "out of range"},
-		"negative days":       {"auto_close: -1d", "out of range"},
-		"a zero wave":         {"priorities: {P1: {wave: {every: 0s}}}", "priorities.P1.wave.every: \"0s\" is out of range"},
-		"a duration's list":   {"auto_close: [1h]", "is not a duration"},
-		"size":                {"priorities: {P1: {wave: {size: 0}}}", `priorities.P1.wave.size: "0": use a whole number from 1 to 100`},
-		"held":                {"held: -1", `held: "-1": use a whole number from 0`},
-		"hours":               {"priorities: {P1: {hours: night}}", `priorities.P1.hours: "night": use always, office`},
-		"to":                  {"priorities: {P1: {steps: [{after: 3m, to: boss}]}}", `priorities.P1.steps[1].to: "boss": use oncall, next, manager`},
-		"breach":              {"priorities: {P1: {breach: panic}}", `priorities.P1.breach: "panic": use escalate, none`},
-		"steps":               {"priorities: {P1: {steps: 3}}", "priorities.P1.steps: want a list"},
-		"step without to":     {"priorities: {P1: {steps: [{after: 3m}]}}", "steps[1]: a step needs both after and to"},
-		"step without after":  {"priorities: {P1: {steps: [{to: next}]}}", "steps[1]: a step needs both after and to"},
-		"steps back":          {"priorities: {P1: {steps: [{after: 3m, to: oncall}, {after: 3m, to: next}]}}", "steps[2]: after must be later than 3m0s"},
-		"zone":                {"office: {zone: Mars/Base}", `office.zone: "Mars/Base" is not a time zone`},
-		"zone Local":          {"office: {zone: Local}", `office.zone: "Local" is not a time zone`},
-		"days":                {"office: {days: mon-fry}", `office.days: "mon-fry" is no day: use sun, mon`},
-		"no days":             {"office: {days: ''}", `office.days: "" is no day`},
-		"from":                {"office: {from: 8}", `office.from: "8": use a time of day`},
-		"to of the day":       {`office: {to: "24:01"}`, `office.to: "24:01": use a time of day`},
-		"minutes":             {`office: {to: "12:60"}`, "use a time of day"},
-		"backwards":           {`office: {from: "18:00", to: "08:00"}`, "office: from must be earlier than to"},
-		"no groups":           {"groups: [it]", "groups: want a section with the names of groups"},
-		"a group's key":       {"groups:\n  it:\n    held: 3", "line 3: groups.it.held: no such key: use priorities, office"},
-		"a group twice":       {"groups:\n  it: {}\n  it: {}", "line 3: groups.it: given twice"},
-		"a group's duration":  {"groups:\n  it:\n    priorities:\n      P1: {lease: soon}", `line 4: groups.it.priorities.P1.lease: "soon" is not a duration`},
-		"budget":              {"budget: many", `budget: "many": use a whole number from 0 to 1000`},
-		"quiet urgent":        {"priorities: {P2: {quiet: 22:00-07:00}}", "priorities.P2.quiet: only P3 and P4 may wait"},
-		"quiet word":          {"priorities: {P4: {quiet: night}}", `priorities.P4.quiet: "night": write two times of day`},
-		"quiet always":        {"priorities: {P4: {quiet: 07:00-07:00}}", "priorities.P4.quiet: from and to are the same"},
-		"holidays":            {"office: {holidays: xx}", `office.holidays: "xx": use ar, at,`},
+		"no YAML":               {"priorities: [", "read policy: yaml: line 1"},
+		"held by too many":      {"held: 1001", "use a whole number from 0 to 1000"},
+		"too large a wave":      {"priorities: {P1: {wave: {size: 101}}}", "use a whole number from 1 to 100"},
+		"a day too long":        {"auto_close: 3651d", "out of range"},
+		"an hour too long":      {"auto_close: 87601h", "out of range"},
+		"no hours":              {`office: {from: "08:00", to: "08:00"}`, "office: from must be earlier than to"},
+		"two documents":         {"held: 1\n---\nheld: 2", "line 2: a second document"},
+		"no YAML, second":       {"held: 1\n---\n[", "read policy: yaml: line"},
+		"minutes of one digit":  {`office: {to: "12:5"}`, "use a time of day"},
+		"a signed hour":         {`office: {from: "-0:30"}`, `office.from: "-0:30": use a time of day`},
+		"far too many hours":    {`office: {from: "153722867280912931:00"}`, "use a time of day"},
+		"quiet round the clock": {"priorities: {P4: {quiet: 00:00-24:00}}", "priorities.P4.quiet: from and to are the same"},
+		"a list":                {"- P1", "line 1: want a section with priorities, auto_close, requester_silence, held, budget, office, groups"},
+		"unknown key":           {"held: 1\nautoclose: 72h", "line 2: autoclose: no such key: use priorities, auto_close"},
+		"unknown priority":      {"priorities:\n  P5: {}", "line 2: priorities.P5: no such key: use P1, P2, P3, P4"},
+		"unknown in plan":       {"priorities:\n  P1:\n    respont: 1m", "line 3: priorities.P1.respont: no such key: use respond, resolve, wave"},
+		"unknown in wave":       {"priorities: {P1: {wave: {count: 3}}}", "priorities.P1.wave.count: no such key: use size, every"},
+		"unknown in step":       {"priorities: {P1: {steps: [{at: 3m}]}}", "priorities.P1.steps[1].at: no such key: use after, to"},
+		"unknown in office":     {"office: {tz: UTC}", "office.tz: no such key: use zone, days, from, to, holidays"},
+		"twice":                 {"held: 1\nheld: 2", "line 2: held: given twice"},
+		"a section's word":      {"priorities: {P1: urgent}", "priorities.P1: want a section"},
+		"a duration's word":     {"auto_close: soon", `auto_close: "soon" is not a duration: use 90s`},
+		"a bare number":         {"auto_close: 72", `auto_close: "72" is not a duration`},
+		"half days":             {"auto_close: 1.5d", "is not a duration"},
+		"a negative duration":   {"auto_close: -1h", "auto_close: \"-1h\" is out of range: use 1s to 3650d"},
+		"too many days":         {"auto_close: 999999999d", "out of range"},
+		"negative days":         {"auto_close: -1d", "out of range"},
+		"a zero wave":           {"priorities: {P1: {wave: {every: 0s}}}", "priorities.P1.wave.every: \"0s\" is out of range"},
+		"a duration's list":     {"auto_close: [1h]", "is not a duration"},
+		"size":                  {"priorities: {P1: {wave: {size: 0}}}", `priorities.P1.wave.size: "0": use a whole number from 1 to 100`},
+		"held":                  {"held: -1", `held: "-1": use a whole number from 0`},
+		"hours":                 {"priorities: {P1: {hours: night}}", `priorities.P1.hours: "night": use always, office`},
+		"to":                    {"priorities: {P1: {steps: [{after: 3m, to: boss}]}}", `priorities.P1.steps[1].to: "boss": use oncall, next, manager`},
+		"breach":                {"priorities: {P1: {breach: panic}}", `priorities.P1.breach: "panic": use escalate, none`},
+		"steps":                 {"priorities: {P1: {steps: 3}}", "priorities.P1.steps: want a list"},
+		"step without to":       {"priorities: {P1: {steps: [{after: 3m}]}}", "steps[1]: a step needs both after and to"},
+		"step without after":    {"priorities: {P1: {steps: [{to: next}]}}", "steps[1]: a step needs both after and to"},
+		"steps back":            {"priorities: {P1: {steps: [{after: 3m, to: oncall}, {after: 3m, to: next}]}}", "steps[2]: after must be later than 3m0s"},
+		"zone":                  {"office: {zone: Mars/Base}", `office.zone: "Mars/Base" is not a time zone`},
+		"zone Local":            {"office: {zone: Local}", `office.zone: "Local" is not a time zone`},
+		"days":                  {"office: {days: mon-fry}", `office.days: "mon-fry" is no day: use sun, mon`},
+		"no days":               {"office: {days: ''}", `office.days: "" is no day`},
+		"from":                  {"office: {from: 8}", `office.from: "8": use a time of day`},
+		"to of the day":         {`office: {to: "24:01"}`, `office.to: "24:01": use a time of day`},
+		"minutes":               {`office: {to: "12:60"}`, "use a time of day"},
+		"backwards":             {`office: {from: "18:00", to: "08:00"}`, "office: from must be earlier than to"},
+		"no groups":             {"groups: [it]", "groups: want a section with the names of groups"},
+		"a group's key":         {"groups:\n  it:\n    held: 3", "line 3: groups.it.held: no such key: use priorities, office"},
+		"a group twice":         {"groups:\n  it: {}\n  it: {}", "line 3: groups.it: given twice"},
+		"a group's duration":    {"groups:\n  it:\n    priorities:\n      P1: {lease: soon}", `line 4: groups.it.priorities.P1.lease: "soon" is not a duration`},
+		"budget":                {"budget: many", `budget: "many": use a whole number from 0 to 1000`},
+		"quiet urgent":          {"priorities: {P2: {quiet: 22:00-07:00}}", "priorities.P2.quiet: only P3 and P4 may wait"},
+		"quiet word":            {"priorities: {P4: {quiet: night}}", `priorities.P4.quiet: "night": write two times of day`},
+		"quiet always":          {"priorities: {P4: {quiet: 07:00-07:00}}", "priorities.P4.quiet: from and to are the same"},
+		"holidays":              {"office: {holidays: xx}", `office.holidays: "xx": use ar, at,`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -226,6 +238,16 @@ func TestLoadRefuses(t *testing.T) {
 				t.Fatalf("more than a line: %q", err)
 			}
 		})
+	}
+}
+
+// The largest and the smallest of everything.
+func TestLoadBounds(t *testing.T) {
+	t.Parallel()
+	p := load(t, `{held: 1000, budget: 1000, auto_close: 3650d, requester_silence: 1s, priorities: {P1: {wave: {size: 100}}, P2: {wave: {size: 1}}}, office: {zone: UTC, days: mon, from: "00:00", to: "00:01", holidays: none}}`)
+	got := fmt.Sprint(p.Held(), p.Budget(), p.For(ticket.P1).AutoClose, p.For(ticket.P1).Silence, p.For(ticket.P1).Wave.Size, p.For(ticket.P2).Wave.Size, " ", p.Office())
+	if want := "1000 1000 87600h0m0s 1s 100 1 mon 00:00 to 00:01 UTC"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
@@ -265,6 +287,8 @@ func TestOfficeHours(t *testing.T) {
 		"from the evening":            {"{}", "2026-03-03T20:00:00+01:00", time.Hour, "2026-03-04T09:00:00+01:00"},
 		"from the early morning":      {"{}", "2026-03-03T03:00:00+01:00", time.Hour, "2026-03-03T09:00:00+01:00"},
 		"no time, closed":             {"{}", "2026-03-07T03:00:00+01:00", 0, "2026-03-09T08:00:00+01:00"},
+		"no time, at the closing":     {"{}", "2026-03-03T18:00:00+01:00", 0, "2026-03-04T08:00:00+01:00"},
+		"no time, all hours skipped":  {"{days: sun, from: '02:00', to: '03:00'}", "2026-03-28T12:00:00+01:00", 0, "2026-04-05T02:00:00+02:00"},
 		"no time, open":               {"{}", "2026-03-03T12:00:00+01:00", 0, "2026-03-03T12:00:00+01:00"},
 		"a German holiday":            {"{}", "2026-04-02T17:00:00+02:00", 2 * time.Hour, "2026-04-07T09:00:00+02:00"}, // Good Friday, Easter Monday
 		"holidays none":               {"{holidays: none}", "2026-04-02T17:00:00+02:00", 2 * time.Hour, "2026-04-03T09:00:00+02:00"},

@@ -50,6 +50,12 @@ func TestPolicyInWords(t *testing.T) {
 			}
 		})
 	}
+	for text, never := range map[string]string{"budget: 0": "an hour, the rest", "priorities: {P1: {breach: none}, P2: {breach: none}, P3: {breach: none}, P4: {breach: none}}": "called to help",
+		"priorities: {P1: {steps: []}, P2: {steps: []}, P3: {steps: []}, P4: {steps: []}}": "called to help"} {
+		if got := load(t, text).String(); strings.Contains(got, never) {
+			t.Errorf("%s: %q is in\n%s", text, never, got)
+		}
+	}
 	if got := (Hours{}).String(); got != "always" {
 		t.Errorf("no hours: %q", got)
 	}
@@ -59,7 +65,7 @@ func TestPolicyInWords(t *testing.T) {
 func TestSpell(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{time.Second: "1s", time.Minute: "1m", 90 * time.Second: "90s", 2 * time.Minute: "2m",
-		150 * time.Second: "2m30s", time.Hour: "1h", 90 * time.Minute: "1h30m", time.Hour + time.Second: "1h0m1s", 24 * time.Hour: "24h", 72 * time.Hour: "3d"} {
+		150 * time.Second: "2m30s", time.Hour: "1h", 90 * time.Minute: "1h30m", time.Hour + time.Second: "1h0m1s", 24 * time.Hour: "24h", 48 * time.Hour: "2d", 50 * time.Hour: "50h", 72 * time.Hour: "3d"} {
 		if diff := cmp.Diff(want, Spell(d)); diff != "" {
 			t.Error(diff)
 		}
