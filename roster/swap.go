@@ -39,7 +39,8 @@ const swapLife = 24 * time.Hour
 // next in that group at another time. Mine is false when the asker has none. It is
 // open until the first of them begins, at most for a day.
 func ProposeSwap(rota []Rotation, overrides []Override, asker, other string, day, now time.Time) (s Swap, mine bool) {
-	ahead := slices.DeleteFunc(Shifts(rota, overrides, nil, now, now.Add(swapAhead)), func(s Shift) bool { return !s.From.After(now) })
+	// One that begins in that time may be over later, and is not cut.
+	ahead := slices.DeleteFunc(Shifts(rota, overrides, nil, now, now.Add(2*swapAhead)), func(s Shift) bool { return !s.From.After(now) || s.From.After(now.Add(swapAhead)) })
 	i := slices.IndexFunc(ahead, func(s Shift) bool { return s.Person == asker && (day.IsZero() || sameDay(s.From, day)) })
 	if i < 0 { // a long one may only reach into the day
 		i = slices.IndexFunc(ahead, func(s Shift) bool { return s.Person == asker && covers(s, day) })

@@ -30,6 +30,7 @@ func TestProposeSwap(t *testing.T) {
 		"not on that day":                      {daily, "kim", "sam", day(29), ""},
 		"under way":                            {daily, "dana", "sam", day(23), ""},
 		"a week reaches into the day":          {weekly, "dana", "sam", day(32), "30 08:00 6 08:00; 6 08:00 13 08:00"},
+		"the last that is far enough ahead":    {weekly, "sam", "dana", day(107), "15 08:00 22 08:00; 30 08:00 6 08:00"},
 		"for nothing":                          {daily, "dana", "zoe", day(26), "26 08:00 27 08:00"},
 	} {
 		t.Run(name, func(t *testing.T) {
