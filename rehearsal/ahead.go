@@ -40,7 +40,7 @@ func Ahead(ctx context.Context, d activities.Directory, p policy.Policy, from, u
 		return nil, fmt.Errorf("rehearse: %w", err)
 	}
 	var found []Missing
-	for _, group := range people.groups() {
+	for _, group := range people.groups(p) {
 		for _, priority := range []ticket.Priority{ticket.P1, ticket.P2, ticket.P3, ticket.P4} {
 			for at := from; at.Before(until); at = at.Add(every) {
 				lines, err := Run(ctx, people, p, priority, group, at, Until(p.Group(group), priority, at))
@@ -65,9 +65,10 @@ func Ahead(ctx context.Context, d activities.Directory, p policy.Policy, from, u
 	return found, nil
 }
 
-// groups are those that somebody or a rotation belongs to, and none.
-func (f *frozen) groups() []string {
-	groups := []string{""}
+// groups are none, and those that have a policy or that somebody or a rotation belongs
+// to.
+func (f *frozen) groups(p policy.Policy) []string {
+	groups := append(p.Groups(), "")
 	for _, p := range f.people {
 		groups = append(groups, p.Group)
 	}

@@ -240,13 +240,21 @@ func TestReport(t *testing.T) {
 	}
 	plain := strings.Join(strings.Fields(terminal.String()), " ")
 	for _, words := range []string{
-		"P1: 2 tickets messages to ask and call 7 5 of them calls 2 1 half taken within 16m0s 5m0s 9 of 10 taken within 16m0s 5m0s not taken 0 0 respond target missed 1 0 resolve target missed 1 0",
+		"P1: 2 tickets messages to ask and call 7 5 of them calls 2 1 half taken within 1m0s 1m0s 9 of 10 taken within 16m0s 5m0s not taken 0 0 respond target missed 1 0 resolve target missed 1 0",
 		"P3: 1 tickets messages to ask and call 9 1", "all: 3 tickets messages to ask and call 16 6",
 		"30 min was 1 " + strings.Repeat("█", 40) + " new 0", "longer was 0 new 1", "not taken was 1", "What is assumed",
 	} {
 		if !strings.Contains(plain, words) {
 			t.Errorf("no %q in\n%s", words, &terminal)
 		}
+	}
+	var ten []rehearsal.Compared
+	for i := range 10 {
+		ten = append(ten, rehearsal.Compared{Priority: ticket.P2, Was: rehearsal.Course{Taken: true, Wait: time.Duration(10-i) * time.Minute}})
+	}
+	sum := rehearsal.Sums(ten)[0]
+	if half, most, all, none := sum.Was.Wait(50), sum.Was.Wait(90), sum.Was.Wait(100), sum.New.Wait(50); half != 5*time.Minute || most != 9*time.Minute || all != 10*time.Minute || none != 0 {
+		t.Errorf("5 of 10 within %v, 9 within %v, all within %v, of none %v", half, most, all, none)
 	}
 	for _, words := range []string{"<h1>&lt;b&gt;</h1>", "<title>was: 1 within 30 min</title>", "<td>of them calls</td><td>6</td><td>1</td>", "What is assumed"} {
 		if !strings.Contains(page.String(), words) {

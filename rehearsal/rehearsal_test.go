@@ -141,25 +141,28 @@ func TestAhead(t *testing.T) {
 	evening := sunday.Add(-8 * time.Hour)
 	shifts := []roster.Rotation{{Name: "nights", Shifts: []roster.PlannedShift{
 		{Person: "dana", From: evening, Until: sunday}, {Person: "dana", From: sunday.Add(2 * time.Hour), Until: evening.Add(72 * time.Hour)}}}}
-	steps := policy.Default()
 	for name, tt := range map[string]struct {
-		rota []roster.Rotation
-		want []string
+		policy string
+		rota   []roster.Rotation
+		want   []string
 	}{
-		"a gap":  {shifts, []string{"P1 +0s nobody on call can be called", "P2 +0s nobody on call can be called"}},
-		"no gap": {[]roster.Rotation{{Name: "nights", Start: evening, Every: "week", People: []string{"dana"}}}, nil},
+		"a group that the policy alone names": {"groups: {water: {priorities: {P4: {hours: always, steps: [{after: 1m, to: oncall}]}}}}", shifts, []string{
+			"P1 +0s nobody on call can be called", "P2 +0s nobody on call can be called",
+			"water P1 +0s nobody on call can be called", "water P2 +0s nobody on call can be called", "water P4 +1m0s nobody on call can be called"}},
+		"a gap":  {"", shifts, []string{"P1 +0s nobody on call can be called", "P2 +0s nobody on call can be called"}},
+		"no gap": {"", []roster.Rotation{{Name: "nights", Start: evening, Every: "week", People: []string{"dana"}}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := &directory{members: []roster.Member{bob, dana, meg}, rota: tt.rota}
-			missing, err := rehearsal.Ahead(t.Context(), d, steps, evening, evening.Add(24*time.Hour))
+			missing, err := rehearsal.Ahead(t.Context(), d, load(t, tt.policy), evening, evening.Add(24*time.Hour))
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []string
 			for _, m := range missing {
 				if m.Hole != rehearsal.HoleNext { // Dana is alone
-					got = append(got, fmt.Sprintf("%s +%v %s", m.Priority, m.At.Sub(sunday), m.Hole))
+					got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s +%v %s", m.Group, m.Priority, m.At.Sub(sunday), m.Hole)))
 				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" || d.asked > 0 {

@@ -20,12 +20,13 @@ type Totals struct {
 	waits                []time.Duration // of those taken, sorted
 }
 
-// Wait returns the time within which so many of 100 of the taken tickets were taken.
+// Wait returns the time within which so many of 100, at least 1, of the taken tickets
+// were taken; zero when none was.
 func (t Totals) Wait(percent int) time.Duration {
 	if len(t.waits) == 0 {
 		return 0
 	}
-	return t.waits[min(len(t.waits)-1, len(t.waits)*percent/100)]
+	return t.waits[(len(t.waits)*percent+99)/100-1]
 }
 
 // Sum is what some tickets came to, as they were and as they would have been.
