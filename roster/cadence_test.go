@@ -17,6 +17,10 @@ func TestHandOverTimes(t *testing.T) {
 			"Mon 08:00 a, Mon 18:00 b, Tue 08:00 a, Tue 18:00 b, Wed 08:00 a, Wed 18:00 b, Thu 08:00 a, Thu 18:00 b"},
 		"week and weekend": {"Europe/Berlin", "mon 08:00, fri 17:00", "2026-03-23T08:00:00+01:00",
 			"Mon 08:00 a, Fri 17:00 b, Mon 08:00 a, Fri 17:00 b, Mon 08:00 a, Fri 17:00 b, Mon 08:00 a, Fri 17:00 b"},
+		"it begins before the first of its week": {"Europe/Berlin", "mon 08:00, fri 17:00", "2026-03-02T06:00:00+01:00",
+			"Mon 06:00 a, Mon 08:00 b, Fri 17:00 a, Mon 08:00 b, Fri 17:00 a, Mon 08:00 b, Fri 17:00 a, Mon 08:00 b"},
+		"it begins at one": {"Asia/Kolkata", "mon 08:00, fri 17:00", "2026-03-06T17:00:00+05:30",
+			"Fri 17:00 a, Mon 08:00 b, Fri 17:00 a, Mon 08:00 b, Fri 17:00 a, Mon 08:00 b, Fri 17:00 a, Mon 08:00 b"},
 		"it begins between two": {"Europe/Berlin", "mon 08:00, fri 17:00", "2026-10-21T12:00:00+02:00",
 			"Wed 12:00 a, Fri 17:00 b, Mon 08:00 a, Fri 17:00 b, Mon 08:00 a, Fri 17:00 b, Mon 08:00 a, Fri 17:00 b"},
 		"a time that is skipped": {"Europe/Berlin", "02:30", "2026-03-27T02:30:00+01:00",
@@ -85,6 +89,20 @@ func TestWall(t *testing.T) {
 					t.Fatalf("%s: what shows %s is %s", tt.zone, at, again)
 				}
 			}
+		}
+	}
+}
+
+// What a cadence may say, to the hour and the minute.
+func TestParseCadence(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"1h": true, "8784h": true, "8785h": false, "-1h": false, "h": false, "": false,
+		"08:00": true, "08:00, 09:00": true, "08:00, 08:59": false, "mon 08:00, mon 08:30, fri 09:00": false, "sun 23:30, mon 00:29": false, "sun 23:30, mon 00:30": true,
+		"MON 08:00": true, "mon 08:00 09:00": false, "08:00,": false, "mon 24:00": false, "mon": false,
+	} {
+		if _, err := parseCadence(text); (err == nil) != want {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

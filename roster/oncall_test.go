@@ -193,6 +193,44 @@ func TestHandOverKeepsItsTimeOnTheWall(t *testing.T) {
 	}
 }
 
+// Nobody is on turn before a rotation begins, in a gap of a plan, or in a rotation of
+// nobody; who is alone in one always is, and hands over to themselves.
+func TestOnTurn(t *testing.T) {
+	t.Parallel()
+	start := at("2026-03-02T08:00:00Z")
+	alone := Rotation{Name: "alone", Every: "day", Start: start, People: []string{"dana"}}
+	plan := Rotation{Name: "plan", Shifts: []PlannedShift{{"dana", start, start.Add(time.Hour)}, {"dana", start.Add(2 * time.Hour), start.Add(3 * time.Hour)}}}
+	away := []Override{{Person: "sam", Instead: "dana", From: start, Until: start.Add(time.Hour)}, {Person: "kim", Instead: "dana", From: start.Add(30 * time.Minute), Until: start.Add(2 * time.Hour)}}
+	for name, tt := range map[string]struct {
+		rota      []Rotation
+		overrides []Override
+		who       string
+		after     time.Duration
+		want      bool
+	}{
+		"before it begins":         {[]Rotation{alone}, nil, "dana", -1, false},
+		"as it begins":             {[]Rotation{alone}, nil, "dana", 0, true},
+		"alone, the next day":      {[]Rotation{alone}, nil, "dana", 24 * time.Hour, true},
+		"somebody else":            {[]Rotation{alone}, nil, "sam", 0, false},
+		"in the second of two":     {[]Rotation{{Name: "none", Every: "day", Start: start}, alone}, nil, "dana", 0, true},
+		"a rotation of nobody":     {[]Rotation{{Name: "none", Every: "day", Start: start}}, nil, "", 0, false},
+		"no rota":                  {nil, nil, "", 0, false},
+		"a plan of one shift":      {[]Rotation{{Name: "once", Shifts: plan.Shifts[:1]}}, nil, "dana", 0, true},
+		"a gap of a plan":          {[]Rotation{plan}, nil, "dana", time.Hour, false},
+		"nobody in a gap":          {[]Rotation{plan}, nil, "", time.Hour, false},
+		"after a gap":              {[]Rotation{plan}, nil, "dana", 2 * time.Hour, true},
+		"replaced":                 {[]Rotation{alone}, away, "dana", 0, false},
+		"who stands in":            {[]Rotation{alone}, away, "sam", 0, true},
+		"the first of overlapping": {[]Rotation{alone}, away, "sam", 45 * time.Minute, true},
+		"then the second":          {[]Rotation{alone}, away, "kim", time.Hour, true},
+		"and then nobody":          {[]Rotation{alone}, away, "dana", 2 * time.Hour, true},
+	} {
+		if got := OnTurn(tt.rota, tt.overrides, tt.who, start.Add(tt.after)); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestInactivePeopleAreNotCalled(t *testing.T) {
 	t.Parallel()
 	gone := Person{ID: "gone", Roles: Roles{Agent, OnCallee, Manager}, Phone: "+4930100", Inactive: true}
