@@ -179,3 +179,13 @@ func TestRunFails(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A ticket's last step is that of its policy, and where there is none its submission.
+func TestUntil(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Duration{"": 40 * time.Minute, "priorities: {P1: {steps: [{after: 3m, to: next}]}}": 3 * time.Minute, "priorities: {P1: {steps: []}}": 0} {
+		if got := rehearsal.Until(load(t, text), ticket.P1, sunday); got.Sub(sunday) != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}

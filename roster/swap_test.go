@@ -54,6 +54,40 @@ func TestProposeSwap(t *testing.T) {
 	}
 }
 
+// Not what begins this very moment, what begins in 90 days still and no later, and open
+// until the first of both begins, at most for a day.
+func TestProposeSwapEdges(t *testing.T) {
+	t.Parallel()
+	start := at("2026-03-23T08:00:00Z")
+	daily := []Rotation{{Group: "it", Name: "primary", Every: "day", Start: start, People: []string{"dana", "sam"}}}
+	weekly := []Rotation{{Group: "it", Name: "weeks", Every: "week", Start: start, People: []string{"dana", "sam"}}}
+	days := func(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+	for name, tt := range map[string]struct {
+		rota           []Rotation
+		day            time.Duration // after start; negative: any
+		begins, closes time.Duration // after start; negative: none
+	}{
+		"not the one that begins now": {daily, -1, days(2), days(1)},
+		"the day it begins":           {daily, 0, -1, -1},
+		"in 90 days":                  {daily, days(90), days(90), days(1)},
+		"in 92 days":                  {daily, days(92), -1, -1},
+		"open for a day at most":      {weekly, -1, days(14), days(1)},
+	} {
+		var day time.Time
+		if tt.day >= 0 {
+			day = start.Add(tt.day)
+		}
+		s, mine := ProposeSwap(tt.rota, nil, "dana", "sam", day, start)
+		if mine != (tt.begins >= 0) || mine && (!s.From.Equal(start.Add(tt.begins)) || !s.Expires.Equal(start.Add(tt.closes))) {
+			t.Errorf("%s: %v, from %v, open until %v", name, mine, s.From, s.Expires)
+		}
+	}
+	// The other's begins within the day.
+	if s, mine := ProposeSwap(daily, nil, "dana", "sam", start.Add(days(4)), start.Add(20*time.Hour)); !mine || !s.Expires.Equal(start.Add(days(1))) || !s.BackFrom.Equal(start.Add(days(1))) {
+		t.Errorf("in return: %v %+v", mine, s)
+	}
+}
+
 // What two people agreed on is what the rota then says, and swapping it back is as
 // if nothing had been.
 func TestSwapIsWhatIsCalled(t *testing.T) {
