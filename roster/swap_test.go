@@ -25,6 +25,7 @@ func TestProposeSwap(t *testing.T) {
 		want         string // from, until; back
 	}{
 		"the next one":                         {daily, "dana", "sam", time.Time{}, "26 08:00 27 08:00; 24 08:00 25 08:00"},
+		"the very next one":                    {daily, "sam", "dana", time.Time{}, "24 08:00 25 08:00; 26 08:00 27 08:00"},
 		"on a day, before the clocks go ahead": {daily, "sam", "dana", day(27), "27 08:00 28 08:00; 26 08:00 27 08:00"},
 		"the night they do":                    {daily, "kim", "sam", day(28), "28 08:00 29 08:00; 24 08:00 25 08:00"},
 		"not on that day":                      {daily, "kim", "sam", day(29), ""},
