@@ -36,10 +36,10 @@ bench: deps build ## lives of tickets per second, beside a bare workflow; CPU, l
 	@bin/deskbell bench $(ARGS)
 
 soak: deps-test build ## every fault in full length under traffic, then the auditor
-	DESKBELL_SOAK=1 go test -count 1 -timeout 60m -v -run 'TestFaults|TestServe' ./e2e
 	DESKBELL_SOAK=1 go test -count 1 -timeout 60m -v -run TestPunctual ./e2e # alone: it is about a second
-	DESKBELL_SOAK=1 go test -count 1 -timeout 60m -v ./gateway/sms/chaos
 	DESKBELL_SOAK=1 go test -race -count 1 -v -run 'TestChaos|TestEjabberd' ./gateway/im
+	DESKBELL_SOAK=1 go test -count 1 -timeout 60m -v ./gateway/sms/chaos
+	DESKBELL_SOAK=1 go test -count 1 -timeout 60m -v -run 'TestFaults|TestServe' ./e2e
 
 deps: ## what the system must provide; installs it where it may
 	@scripts/deps.sh
