@@ -39,6 +39,23 @@ func commandLine(t *testing.T, desk *Desk) {
 			t.Errorf("show does not say %q: %s", want, got)
 		}
 	}
+	for _, c := range []struct {
+		line []string
+		want string // a pattern
+	}{
+		{[]string{"announce", fmt.Sprint(n), "Keyboards", "are wet."}, fmt.Sprintf(`(?m)^#%d +\d+s +1 +Keyboards are wet\.$`, n)},
+		{[]string{"join", fmt.Sprint(n)}, `2, you too +Keyboards are wet\.`},
+		{[]string{"list", "--json"}, fmt.Sprintf(`"ticket":%d,.*"affected":2,"joined":true`, n)},
+		{[]string{"withdraw", fmt.Sprint(n)}, `^$`},
+		{nil, `^TICKET +SINCE +AFFECTED +TEXT\n$`},
+	} {
+		if got := desk.run(append([]string{"incidents"}, c.line...)...); !regexp.MustCompile(c.want).MatchString(got) {
+			t.Errorf("incidents %q says %q, want %s", c.line, got, c.want)
+		}
+	}
+	if got := desk.fails("incidents", "join", fmt.Sprint(n)); !strings.Contains(got, "not announced") {
+		t.Errorf("joining what is not known says %q", got)
+	}
 	if got := desk.run("people"); !strings.Contains(got, ann.Number) {
 		t.Errorf("people says %q", got)
 	}

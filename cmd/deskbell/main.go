@@ -24,26 +24,27 @@ import (
 type cli struct {
 	Verbose bool `short:"v" help:"Log what happens, not only what goes wrong."`
 
-	Dev      devCmd      `cmd:"" help:"Run everything, with embedded servers and a demo desk."`
-	Serve    serveCmd    `cmd:"" help:"Run roles against the servers that the environment names."`
-	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date."`
-	Doctor   doctorCmd   `cmd:"" help:"Check everything that the roles need, and say what to do."`
-	Replay   replayCmd   `cmd:"" help:"Replay the histories of open tickets with this program, before an upgrade."`
-	Healthy  healthyCmd  `cmd:"" help:"Ask the deskbell on this machine whether it is healthy; for containers."`
-	Smsc     smscCmd     `cmd:"" help:"Run the development SMSC with its page of phones by itself."`
-	Submit   submitCmd   `cmd:"" help:"Submit a ticket."`
-	Tickets  ticketsCmd  `cmd:"" aliases:"list" help:"List tickets, or search them."`
-	Ticket   ticketCmd   `cmd:"" aliases:"show" help:"Show a ticket and what happened to it."`
-	Act      actCmd      `cmd:"" help:"Do something to a ticket: claim, resolve and every other verb of the API."`
-	Watch    watchCmd    `cmd:"" help:"Show the open tickets as they change, until Ctrl-C."`
-	Say      sayCmd      `cmd:"" help:"Say something as a person, as if it came by text message, and print the answer."`
-	People   peopleCmd   `cmd:"" help:"List, import, add and change people."`
-	Rota     rotaCmd     `cmd:"" help:"Show who is on call, or have somebody stand in."`
-	Backtest backtestCmd `cmd:"" help:"Replay past tickets under another policy: messages, waits and missed targets beside the real ones."`
-	Rehearse rehearseCmd `cmd:"" help:"Show who would be asked and called, and when, if nobody took a ticket."`
-	Policy   policyCmd   `cmd:"" help:"Check a policy."`
-	Token    tokenCmd    `cmd:"" help:"Make, list and end API tokens."`
-	Bench    struct {
+	Dev       devCmd       `cmd:"" help:"Run everything, with embedded servers and a demo desk."`
+	Serve     serveCmd     `cmd:"" help:"Run roles against the servers that the environment names."`
+	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to date."`
+	Doctor    doctorCmd    `cmd:"" help:"Check everything that the roles need, and say what to do."`
+	Replay    replayCmd    `cmd:"" help:"Replay the histories of open tickets with this program, before an upgrade."`
+	Healthy   healthyCmd   `cmd:"" help:"Ask the deskbell on this machine whether it is healthy; for containers."`
+	Smsc      smscCmd      `cmd:"" help:"Run the development SMSC with its page of phones by itself."`
+	Submit    submitCmd    `cmd:"" help:"Submit a ticket."`
+	Tickets   ticketsCmd   `cmd:"" aliases:"list" help:"List tickets, or search them."`
+	Ticket    ticketCmd    `cmd:"" aliases:"show" help:"Show a ticket and what happened to it."`
+	Act       actCmd       `cmd:"" help:"Do something to a ticket: claim, resolve and every other verb of the API."`
+	Incidents incidentsCmd `cmd:"" help:"Show the known incidents, announce a ticket as one, join it, or withdraw it."`
+	Watch     watchCmd     `cmd:"" help:"Show the open tickets as they change, until Ctrl-C."`
+	Say       sayCmd       `cmd:"" help:"Say something as a person, as if it came by text message, and print the answer."`
+	People    peopleCmd    `cmd:"" help:"List, import, add and change people."`
+	Rota      rotaCmd      `cmd:"" help:"Show who is on call, or have somebody stand in."`
+	Backtest  backtestCmd  `cmd:"" help:"Replay past tickets under another policy: messages, waits and missed targets beside the real ones."`
+	Rehearse  rehearseCmd  `cmd:"" help:"Show who would be asked and called, and when, if nobody took a ticket."`
+	Policy    policyCmd    `cmd:"" help:"Check a policy."`
+	Token     tokenCmd     `cmd:"" help:"Make, list and end API tokens."`
+	Bench     struct {
 		Tickets benchCmd      `cmd:"" default:"withargs" help:"Whole lives of tickets over the real wires, beside a bare workflow."`
 		IM      benchIMCmd    `cmd:"" help:"The desk in chat, and its gateway alone, beside a bare echo bot on the same server."`
 		SMS     benchSMSCmd   `cmd:"" help:"The SMPP session beside the bare codec, and messages in with their commit."`

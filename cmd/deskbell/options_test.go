@@ -31,7 +31,7 @@ type effect struct {
 	wanted, gone  string
 }
 
-// Every option and argument of the rota, the rehearsal and the backtest shows: in what
+// Every option and argument of the rota, the rehearsal, the backtest and the incidents shows: in what
 // is printed, or in what the API is asked for.
 func TestEveryOptionShows(t *testing.T) {
 	directory := t.TempDir()
@@ -76,17 +76,21 @@ func TestEveryOptionShows(t *testing.T) {
 		"rota override add --until":   {stand, strings.Replace(stand, "08:00:00Z", "07:00:00Z", 1), `"until":"2026-03-03T07:00:00Z"`, `"until":"2026-03-03T08:00:00Z"`},
 		"rota override add --zone": {stand, "rota override add sam dana --zone Asia/Tokyo --from 2026-03-02_18:00 --until 2026-03-03_08:00",
 			`"from":"2026-03-02T18:00:00+09:00"`, `"from":"2026-03-02T18:00:00Z"`},
-		"rota override add --group": {stand, stand + " --group it", `"group":"it"`, ""},
-		"rota override remove <id>": {"rota override remove 7", "rota override remove 8", "/v1/rota/overrides/8", "/v1/rota/overrides/7"},
-		"rehearse <priority>":       {rehearse, strings.Replace(rehearse, "P1", "P3", 1), "+8h0m0s", "+15m0s"},
-		"rehearse <at>":             {rehearse, strings.Replace(rehearse, "2026-03-02T03", "2026-03-03T03", 1), "Tue 3 Mar 03:00:00", monday},
-		"rehearse --group":          {rehearse, rehearse + " --group water", "+15m0s  sam", "+15m0s  dana"},
-		"rehearse --for":            {rehearse, rehearse + " --for 16m", "", "meg"},
-		"rehearse --zone":           {rehearse, strings.Replace(rehearse, "UTC", "Asia/Tokyo", 1), "Mon 2 Mar 12:00:00", monday},
-		"rehearse --policy":         {rehearse, rehearse + " --policy " + shy, "+3m0s", "+15m0s"},
-		"backtest --policy":         {"backtest --policy " + file("same.yaml", ""), "backtest --policy " + shy, "calls             0      12", "calls             0      2\n"},
-		"backtest --since":          {"backtest --policy " + shy, "backtest --since 1d --policy " + shy, "1 ticket", "2 tickets"},
-		"backtest --out":            {"backtest --policy " + shy, "backtest --policy " + shy + " --out " + page, "<svg", ""},
+		"rota override add --group":   {stand, stand + " --group it", `"group":"it"`, ""},
+		"rota override remove <id>":   {"rota override remove 7", "rota override remove 8", "/v1/rota/overrides/8", "/v1/rota/overrides/7"},
+		"rehearse <priority>":         {rehearse, strings.Replace(rehearse, "P1", "P3", 1), "+8h0m0s", "+15m0s"},
+		"rehearse <at>":               {rehearse, strings.Replace(rehearse, "2026-03-02T03", "2026-03-03T03", 1), "Tue 3 Mar 03:00:00", monday},
+		"rehearse --group":            {rehearse, rehearse + " --group water", "+15m0s  sam", "+15m0s  dana"},
+		"rehearse --for":              {rehearse, rehearse + " --for 16m", "", "meg"},
+		"rehearse --zone":             {rehearse, strings.Replace(rehearse, "UTC", "Asia/Tokyo", 1), "Mon 2 Mar 12:00:00", monday},
+		"rehearse --policy":           {rehearse, rehearse + " --policy " + shy, "+3m0s", "+15m0s"},
+		"incidents announce <number>": {"incidents announce 142 Mail_is_down", "incidents announce 143 Mail_is_down", "PUT /v1/tickets/143/incident", "PUT /v1/tickets/142/incident"},
+		"incidents announce <text>":   {"incidents announce 142 Mail_is_down", "incidents announce 142 Mail is back", `{"text":"Mail is back"}`, "Mail is down"},
+		"incidents join <number>":     {"incidents join 142", "incidents join 143", "POST /v1/incidents/143/affected", "POST /v1/incidents/142/affected"},
+		"incidents withdraw <number>": {"incidents withdraw 142", "incidents withdraw 143", "DELETE /v1/tickets/143/incident", "DELETE /v1/tickets/142/incident"},
+		"backtest --policy":           {"backtest --policy " + file("same.yaml", ""), "backtest --policy " + shy, "calls             0      12", "calls             0      2\n"},
+		"backtest --since":            {"backtest --policy " + shy, "backtest --since 1d --policy " + shy, "1 ticket", "2 tickets"},
+		"backtest --out":              {"backtest --policy " + shy, "backtest --policy " + shy + " --out " + page, "<svg", ""},
 	}
 	do := atDesk(t)
 	before := map[string]string{} // by the line without the option
@@ -107,7 +111,7 @@ func TestEveryOptionShows(t *testing.T) {
 	var known []string
 	model := must(kong.New(&cli{}, kong.Vars{"verbs": "claim", "scopes": "agent"}))(t).Model
 	for _, command := range model.Children {
-		if slices.Contains([]string{"rota", "rehearse", "backtest"}, command.Name) {
+		if slices.Contains([]string{"rota", "rehearse", "backtest", "incidents"}, command.Name) {
 			known = append(known, options(command.Name, command)...)
 		}
 	}
