@@ -357,10 +357,10 @@ func (f *fakeDesk) Session(_ context.Context, secret string) (desk.Caller, strin
 	return desk.Caller{}, "", desk.ErrSignedOut
 }
 
-func (f *fakeDesk) StartSession(context.Context, string) (string, error) { panic("not here") }
-func (f *fakeDesk) EndSession(context.Context, string) error             { panic("not here") }
-func (f *fakeDesk) AskLink(string) error                                 { panic("not here") }
-func (f *fakeDesk) UseLink(context.Context, string) (string, error)      { panic("not here") }
+func (f *fakeDesk) StartSession(context.Context, string) (string, error)    { panic("not here") }
+func (f *fakeDesk) EndSession(context.Context, string) error                { panic("not here") }
+func (f *fakeDesk) AskLink(string, string) error                            { panic("not here") }
+func (f *fakeDesk) UseLink(context.Context, string) (string, string, error) { panic("not here") }
 
 func (f *fakeDesk) BeginRequest(_ context.Context, scope, key, hash string) (int, []byte, bool, error) {
 	unlock, err := f.lock()

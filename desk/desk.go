@@ -60,7 +60,7 @@ type Desk struct {
 	charts    charts
 
 	openings chan ticket.Opening
-	asked    chan string // who wants a link to sign in with
+	asked    chan linkRequest
 	watchers watchers
 
 	mu       sync.Mutex
@@ -73,7 +73,7 @@ func New(c Config) *Desk {
 	d := &Desk{
 		Config:   c,
 		openings: make(chan ticket.Opening, 1024),
-		asked:    make(chan string, 64),
+		asked:    make(chan linkRequest, 64),
 		answered: map[string]chan struct{}{},
 		kicks:    map[gateway.Channel]map[chan struct{}]bool{},
 	}

@@ -102,7 +102,7 @@ func TestEraseForgets(t *testing.T) {
 	must(t, err)
 	_, err = w.desk.JoinIncident(t.Context(), qzqann, other)
 	must(t, err)
-	must(t, w.desk.AskLink("qzqann"))
+	must(t, w.desk.AskLink("qzqann", ""))
 	w.until("a link was sent", func() bool { return len(w.rows("SELECT text FROM deliveries WHERE reason = 'sign_in'")) == 1 })
 	_, err = w.store.CreateSession(t.Context(), "qzqann", "link")
 	must(t, err)

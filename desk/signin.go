@@ -212,30 +212,34 @@ func (d *Desk) EndSession(ctx context.Context, secret string) error {
 	return outside(d.Store.EndSession(ctx, secret))
 }
 
+// linkRequest is who wants a link to sign in with, and where it leads.
+type linkRequest struct{ who, next string }
+
 // AskLink has a link to sign in with sent to whom an id, a number or a JID names,
-// where notices reach them. It answers at once and alike, whether there is anybody
-// or not; ErrBusy when too many ask at once.
-func (d *Desk) AskLink(who string) error {
+// where notices reach them; it leads to next, which is a page and does nothing by being
+// looked at: whoever asks need not be whom it is sent to. It answers at once and alike,
+// whether there is anybody or not; ErrBusy when too many ask at once.
+func (d *Desk) AskLink(who, next string) error {
 	select {
-	case d.asked <- who:
+	case d.asked <- linkRequest{who, next}:
 		return nil
 	default:
 		return ErrBusy
 	}
 }
 
-// UseLink signs in whoever the link was sent to, once; ErrSignedOut for one that is
-// not known, used or expired.
-func (d *Desk) UseLink(ctx context.Context, secret string) (session string, err error) {
-	person, err := d.Store.UseLink(ctx, secret)
+// UseLink signs in whoever the link was sent to, once, and returns where it leads;
+// ErrSignedOut for one that is not known, used or expired.
+func (d *Desk) UseLink(ctx context.Context, secret string) (session, next string, err error) {
+	person, next, err := d.Store.UseLink(ctx, secret)
 	if errors.Is(err, store.ErrNotFound) {
-		return "", ErrSignedOut
+		return "", "", ErrSignedOut
 	}
 	if err != nil {
-		return "", outside(err)
+		return "", "", outside(err)
 	}
 	session, err = d.Store.CreateSession(ctx, person, "link")
-	return session, outside(err)
+	return session, next, outside(err)
 }
 
 func (d *Desk) sendLinks(ctx context.Context) error {
@@ -243,9 +247,9 @@ func (d *Desk) sendLinks(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case who := <-d.asked:
+		case r := <-d.asked:
 			// Who it was is nobody's business, in a log least of all.
-			if err := d.sendLink(ctx, who); err != nil && ctx.Err() == nil {
+			if err := d.sendLink(ctx, r); err != nil && ctx.Err() == nil {
 				d.Log.WarnContext(ctx, "no link to sign in with was sent", slog.Any("error", err))
 			}
 		}
@@ -254,8 +258,8 @@ func (d *Desk) sendLinks(ctx context.Context) error {
 
 // sendLink sends a link, or nothing to whom nobody knows, nothing reaches, or enough
 // were sent.
-func (d *Desk) sendLink(ctx context.Context, who string) error {
-	p, err := d.named(ctx, who)
+func (d *Desk) sendLink(ctx context.Context, r linkRequest) error {
+	p, err := d.named(ctx, r.who)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -273,7 +277,7 @@ func (d *Desk) sendLink(ctx context.Context, who string) error {
 	if !ok {
 		return nil
 	}
-	secret, err := d.Store.CreateLink(ctx, m.ID)
+	secret, err := d.Store.CreateLink(ctx, m.ID, r.next)
 	if err != nil || secret == "" {
 		return err
 	}

@@ -22,7 +22,7 @@ func TestLinkSignsIn(t *testing.T) {
 	}
 	// Strangers first: they are served in this order, and get nothing.
 	for _, who := range []string{"nobody", "+15559999", "mallory@desk.localhost", "' OR true --", "ann", "+1 555-0201", "BOB@desk.localhost"} {
-		must(t, w.desk.AskLink(who))
+		must(t, w.desk.AskLink(who, "/incidents/142"))
 	}
 	w.until("three links", func() bool { return len(sent()) == 3 })
 	list := sent()
@@ -32,13 +32,15 @@ func TestLinkSignsIn(t *testing.T) {
 		}
 	}
 	secret := linkPattern.FindStringSubmatch(list[0])[1]
-	session, err := w.desk.UseLink(t.Context(), secret)
-	must(t, err)
+	session, next, err := w.desk.UseLink(t.Context(), secret)
+	if must(t, err); next != "/incidents/142" {
+		t.Errorf("leads to %q", next)
+	}
 	c, _, err := w.desk.Session(t.Context(), session)
 	if must(t, err); c.Person.ID != "ann" || c.Channel != "web" || c.Access() != desk.AsRequester {
 		t.Errorf("%+v", c)
 	}
-	if _, err := w.desk.UseLink(t.Context(), secret); !errors.Is(err, desk.ErrSignedOut) {
+	if _, _, err := w.desk.UseLink(t.Context(), secret); !errors.Is(err, desk.ErrSignedOut) {
 		t.Errorf("used twice: %v", err)
 	}
 	must(t, w.desk.EndSession(t.Context(), session))
@@ -47,9 +49,9 @@ func TestLinkSignsIn(t *testing.T) {
 	}
 	// The third within a quarter of an hour is the last.
 	for range 3 {
-		must(t, w.desk.AskLink("ann"))
+		must(t, w.desk.AskLink("ann", ""))
 	}
-	must(t, w.desk.AskLink("bob"))
+	must(t, w.desk.AskLink("bob", ""))
 	w.until("bob's second", func() bool { return len(sent()) >= 5 })
 	if n := len(sent()); n != 5 {
 		t.Errorf("%d links sent", n)

@@ -114,11 +114,11 @@ func (d *Door) fromProvider(w http.ResponseWriter, r *http.Request) {
 	}
 	d.setFlow(w, "", -1)
 	if f.State == "" || subtle.ConstantTimeCompare([]byte(f.State), []byte(r.FormValue("state"))) != 1 {
-		d.show(w, http.StatusBadRequest, page{Title: "This sign-in was not begun here", Text: "It may have taken too long. Begin again.", Ask: true, OIDC: d.oidc.config.name()})
+		d.show(w, http.StatusBadRequest, page{Title: "This sign-in was not begun here", Text: "It may have taken too long. Begin again.", Ask: true})
 		return
 	}
 	if r.FormValue("error") != "" {
-		d.show(w, http.StatusForbidden, page{Title: "You were not signed in", Text: "The provider refused.", Ask: true, OIDC: d.oidc.config.name()})
+		d.show(w, http.StatusForbidden, page{Title: "You were not signed in", Text: "The provider refused.", Ask: true})
 		return
 	}
 	person, err := d.oidc.person(r.Context(), r.FormValue("code"), f)
@@ -191,5 +191,5 @@ func (p *provider) person(ctx context.Context, code string, f flow) (string, err
 
 func (d *Door) providerFailed(w http.ResponseWriter, r *http.Request, err error) {
 	d.log.WarnContext(r.Context(), "sign-in by the provider failed", slog.Any("error", err))
-	d.show(w, http.StatusBadGateway, page{Title: "The provider could not sign you in", Text: "Nobody was signed in. Try again, or use a link.", Ask: true, OIDC: d.oidc.config.name()})
+	d.show(w, http.StatusBadGateway, page{Title: "The provider could not sign you in", Text: "Nobody was signed in. Try again, or use a link.", Ask: true})
 }

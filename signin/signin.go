@@ -35,9 +35,9 @@ type Desk interface {
 	StartSession(ctx context.Context, person string) (secret string, err error)
 	EndSession(ctx context.Context, secret string) error
 	// AskLink answers alike for whom it knows and for whom it does not.
-	AskLink(who string) error
-	// UseLink returns desk.ErrSignedOut for a link that does not count.
-	UseLink(ctx context.Context, secret string) (session string, err error)
+	AskLink(who, next string) error
+	// UseLink returns desk.ErrSignedOut for a link that does not count, else where it leads.
+	UseLink(ctx context.Context, secret string) (session, next string, err error)
 }
 
 // Config is what New takes beside the desk. Its zero value has no OpenID Connect and
@@ -180,13 +180,16 @@ var templates = template.Must(template.ParseFS(templateFiles, "templates/*.html"
 type page struct {
 	Title, Text string
 	Ask         bool   // the form that asks for a link
-	OIDC        string // the name of the provider; empty without one
+	OIDC        string // the name of the provider, which show gives; empty without one
 	Confirm     bool   // the button that uses a link
 	SignedIn    string // the name of who is signed in already
 	Next        string // where to go then
 }
 
 func (d *Door) show(w http.ResponseWriter, status int, p page) {
+	if p.Ask && d.oidc != nil {
+		p.OIDC = d.oidc.config.name()
+	}
 	var out bytes.Buffer
 	if err := templates.ExecuteTemplate(&out, "sign-in.html", p); err != nil {
 		d.log.Error("page not rendered", slog.String("page", "sign-in"), slog.Any("error", err))
@@ -200,21 +203,17 @@ func (d *Door) show(w http.ResponseWriter, status int, p page) {
 
 // form asks who is there.
 func (d *Door) form(w http.ResponseWriter, r *http.Request) {
-	p := page{Title: "Sign in", Ask: true, Next: local(r.FormValue("next")), SignedIn: Caller(r.Context()).Person.Name}
-	if d.oidc != nil {
-		p.OIDC = d.oidc.config.name()
-	}
-	d.show(w, http.StatusOK, p)
+	d.show(w, http.StatusOK, page{Title: "Sign in", Ask: true, Next: local(r.FormValue("next")), SignedIn: Caller(r.Context()).Person.Name})
 }
 
 // askLink answers alike whoever was named, and as fast.
 func (d *Door) askLink(w http.ResponseWriter, r *http.Request) {
-	who := strings.TrimSpace(r.PostFormValue("who"))
+	who, next := strings.TrimSpace(r.PostFormValue("who")), local(r.PostFormValue("next"))
 	switch {
 	case !d.mayTry(w, r):
 	case who == "" || len(who) > maxWho:
-		d.show(w, http.StatusUnprocessableEntity, page{Title: "Sign in", Ask: true, Text: "Give your login, your number with the country's code (+49 ...), or your chat address.", Next: local(r.PostFormValue("next"))})
-	case d.desk.AskLink(who) != nil:
+		d.show(w, http.StatusUnprocessableEntity, page{Title: "Sign in", Ask: true, Text: "Give your login, your number with the country's code (+49 ...), or your chat address.", Next: next})
+	case d.desk.AskLink(who, next) != nil:
 		w.Header().Set("Retry-After", "5")
 		d.show(w, http.StatusServiceUnavailable, page{Title: "Too many at once", Text: "Nothing was sent. Try again in a moment."})
 	default:
@@ -236,13 +235,13 @@ func (d *Door) useLink(w http.ResponseWriter, r *http.Request) {
 	if !d.mayTry(w, r) {
 		return
 	}
-	session, err := d.desk.UseLink(r.Context(), r.PathValue("secret"))
+	session, next, err := d.desk.UseLink(r.Context(), r.PathValue("secret"))
 	if err != nil {
 		d.failed(w, r, err)
 		return
 	}
 	d.setCookie(w, session)
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	http.Redirect(w, r, local(next), http.StatusSeeOther)
 }
 
 func (d *Door) signOut(w http.ResponseWriter, r *http.Request) {

@@ -3,12 +3,14 @@ package signin_test
 import (
 	"context"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +28,7 @@ import (
 type directory struct {
 	mu       sync.Mutex
 	asked    []string
+	next     string          // of the last who asked
 	links    map[string]bool // good ones
 	sessions map[string]bool
 	renew    bool // the next session seen gets a new secret
@@ -88,27 +91,27 @@ func (d *directory) EndSession(_ context.Context, secret string) error {
 	return nil
 }
 
-func (d *directory) AskLink(who string) error {
+func (d *directory) AskLink(who, next string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.busy {
 		return desk.ErrBusy
 	}
-	d.asked = append(d.asked, who)
+	d.asked, d.next = append(d.asked, who), next
 	return nil
 }
 
-func (d *directory) UseLink(_ context.Context, secret string) (string, error) {
+func (d *directory) UseLink(_ context.Context, secret string) (session, next string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.fail != nil {
-		return "", d.fail
+		return "", "", d.fail
 	}
 	if !d.links[secret] {
-		return "", desk.ErrSignedOut
+		return "", "", desk.ErrSignedOut
 	}
 	d.links[secret] = false
-	return d.begin(), nil
+	return d.begin(), d.next, nil
 }
 
 // browser is a client with cookies at a server whose pages say who asks.
@@ -210,6 +213,24 @@ func TestLink(t *testing.T) {
 	b.sees(200, `"" by`, "GET", "/", nil)
 	if b.sessions["S1"] {
 		t.Error("the session goes on")
+	}
+}
+
+// A link leads to where it was asked for, on whichever device it is opened, and nowhere
+// else.
+func TestLinkLeadsBack(t *testing.T) {
+	t.Parallel()
+	for next, want := range map[string]string{"/incidents/142": "/incidents/142", "/tickets?q=a+b": "/tickets", "": "/", "//evil.example": "/", "https://evil.example/": "/"} {
+		b := open(t, nil)
+		form := b.sees(200, "Send me a link", "GET", "/sign-in?next="+url.QueryEscape(next), nil)
+		field := regexp.MustCompile(`name="next" value="([^"]+)"`).FindStringSubmatch(form)
+		if field == nil {
+			t.Fatalf("%q: %s", next, form)
+		}
+		b.sees(200, "on its way", "POST", "/sign-in", url.Values{"who": {"ann"}, "next": {html.UnescapeString(field[1])}})
+		b.sees(200, want+` is "ann"`, "POST", "/sign-in/L1", url.Values{})
+		b.links["L1"], b.next = true, next // whatever was kept
+		b.sees(200, want+` is "ann"`, "POST", "/sign-in/L1", url.Values{})
 	}
 }
 

@@ -121,7 +121,7 @@ func TestDeactivate(t *testing.T) {
 	_, token, err := s.CreateToken(t.Context(), store.Token{Person: "dana"}, store.Audit{})
 	must(t, err)
 	session := value(s.CreateSession(t.Context(), "dana", "link"))(t)
-	link := value(s.CreateLink(t.Context(), "dana"))(t)
+	link := value(s.CreateLink(t.Context(), "dana", ""))(t)
 	save := func(version int, inactive bool) {
 		t.Helper()
 		p := dana
@@ -132,7 +132,7 @@ func TestDeactivate(t *testing.T) {
 	for what, f := range map[string]func() error{
 		"a token":   func() error { _, _, err := s.Token(t.Context(), token); return err },
 		"a session": func() error { _, _, err := s.Session(t.Context(), session); return err },
-		"a link":    func() error { _, err := s.UseLink(t.Context(), link); return err },
+		"a link":    func() error { _, _, err := s.UseLink(t.Context(), link); return err },
 		"a number":  func() error { _, err := s.PersonAt(t.Context(), gateway.SMS, dana.Phone); return err },
 		"a JID":     func() error { _, err := s.PersonAt(t.Context(), gateway.IM, dana.JID); return err },
 	} {

@@ -227,8 +227,8 @@ const (
 )
 
 // CreateLink makes the secret of a link to sign in with; empty when the person had
-// three within a quarter of an hour.
-func (s *Store) CreateLink(ctx context.Context, person string) (secret string, err error) {
+// three within a quarter of an hour. next is where to go once signed in.
+func (s *Store) CreateLink(ctx context.Context, person, next string) (secret string, err error) {
 	err = s.tx(ctx, "create link", func(q *db.Queries) error {
 		now := s.now()
 		if err := q.LockPerson(ctx, person); err != nil {
@@ -238,7 +238,7 @@ func (s *Store) CreateLink(ctx context.Context, person string) (secret string, e
 			return err
 		}
 		secret = rand.Text() // short, for a text, and nothing that a phone takes for the end of a link
-		rows, err := q.CreateLink(ctx, db.CreateLinkParams{Hash: hashSecret(secret), Person: person, CreatedAt: now, Expires: now.Add(LinkLife),
+		rows, err := q.CreateLink(ctx, db.CreateLinkParams{Hash: hashSecret(secret), Person: person, Next: next, CreatedAt: now, Expires: now.Add(LinkLife),
 			Since: now.Add(-linksWithin), Most: linksMost})
 		if rows == 0 {
 			secret = ""
@@ -251,10 +251,10 @@ func (s *Store) CreateLink(ctx context.Context, person string) (secret string, e
 	return secret, nil
 }
 
-// UseLink returns whose link it is, once; ErrNotFound for one that is not known,
-// used or has expired.
-func (s *Store) UseLink(ctx context.Context, secret string) (person string, err error) {
+// UseLink returns whose link it is and where it leads, once; ErrNotFound for one that is
+// not known, used or has expired.
+func (s *Store) UseLink(ctx context.Context, secret string) (person, next string, err error) {
 	now := s.now()
-	person, err = s.q.UseLink(ctx, db.UseLinkParams{Now: &now, Hash: hashSecret(secret)})
-	return person, fail("sign-in link", err)
+	row, err := s.q.UseLink(ctx, db.UseLinkParams{Now: &now, Hash: hashSecret(secret)})
+	return row.Person, row.Next, fail("sign-in link", err)
 }

@@ -140,16 +140,16 @@ func TestLinksAreGoodOnce(t *testing.T) {
 	t.Parallel()
 	s, clk := open(t)
 	desk(t, s)
-	link := func() string { return value(s.CreateLink(t.Context(), "ann"))(t) }
+	link := func() string { return value(s.CreateLink(t.Context(), "ann", "/new"))(t) }
 	use := func(secret string) string {
-		person, err := s.UseLink(t.Context(), secret)
+		person, next, err := s.UseLink(t.Context(), secret)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			t.Error(err)
 		}
-		return person
+		return person + next
 	}
 	first := link()
-	if got := []string{use(first), use(first), use("")}; !cmp.Equal(got, []string{"ann", "", ""}) {
+	if got := []string{use(first), use(first), use("")}; !cmp.Equal(got, []string{"ann/new", "", ""}) {
 		t.Errorf("%q", got)
 	}
 	late := link()
@@ -170,7 +170,7 @@ func TestLinksAreGoodOnce(t *testing.T) {
 	done := make(chan string)
 	for range 8 {
 		go func() {
-			person, _ := s.UseLink(t.Context(), again)
+			person, _, _ := s.UseLink(t.Context(), again)
 			done <- person
 		}()
 	}

@@ -261,7 +261,7 @@ func TestNoSecretsInTheDatabase(t *testing.T) {
 	_, token, err := s.CreateToken(t.Context(), store.Token{Person: "dana"}, store.Audit{})
 	must(t, err)
 	session := value(s.CreateSession(t.Context(), "dana", "link"))(t)
-	link := value(s.CreateLink(t.Context(), "dana"))(t)
+	link := value(s.CreateLink(t.Context(), "dana", ""))(t)
 	conn, err := pgx.Connect(t.Context(), url)
 	must(t, err)
 	defer conn.Close(context.Background())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -34,8 +35,12 @@ func (v viewer) incidents(list []desk.Incident, reader, path string, now time.Ti
 	return out
 }
 
-// joinPath is where whoever has signed in joins.
-const joinPath = "/incidents/%d/affected"
+// incidentPath is the page of what is known, and joinPath where whoever has signed in
+// joins.
+const (
+	incidentPath = "/incidents/%d"
+	joinPath     = incidentPath + "/affected"
+)
 
 // announcing is what those who work here see of a ticket as an incident.
 type announcing struct {
@@ -85,7 +90,26 @@ func (p *pages) join(w http.ResponseWriter, r *http.Request, n int) {
 		p.signIn(w, r)
 		return
 	}
-	p.joined(w, r, signin.Caller(r.Context()), n, "/new") // which shows that they are counted
+	p.joined(w, r, signin.Caller(r.Context()), n, fmt.Sprintf(incidentPath, n))
+}
+
+// incident is one that is known, and whether it counts the reader.
+func (p *pages) incident(w http.ResponseWriter, r *http.Request, n int) {
+	known, err := p.desk.Incidents(r.Context())
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	i := slices.IndexFunc(known, func(i desk.Incident) bool { return i.Ticket == n })
+	if i < 0 {
+		p.unknown(w, r)
+		return
+	}
+	view := struct {
+		Page      page
+		Incidents []incident
+	}{p.page(r, "Known incident", time.Time{}), p.viewer.incidents(known[i:i+1], who(r).ID, joinPath, p.now())}
+	p.write(w, http.StatusOK, "incident page", view)
 }
 
 // requestJoin is "me too" of whoever asked for something else, by its link.
@@ -100,8 +124,12 @@ func (p *pages) joined(w http.ResponseWriter, r *http.Request, by desk.Caller, n
 	case err == nil:
 		http.Redirect(w, r, back, http.StatusSeeOther)
 	case errors.Is(err, desk.ErrNotFound):
-		p.say(w, r, http.StatusNotFound, "This is no known incident any more", "It is solved or was withdrawn. If it still affects you, ask for help.")
+		p.unknown(w, r)
 	default:
 		p.fail(w, r, err)
 	}
+}
+
+func (p *pages) unknown(w http.ResponseWriter, r *http.Request) {
+	p.say(w, r, http.StatusNotFound, "This is no known incident any more", "It is solved or was withdrawn. If it still affects you, ask for help.")
 }

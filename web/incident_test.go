@@ -43,8 +43,11 @@ func TestIncident(t *testing.T) {
 	f.board.At, f.board.Incidents = now, f.incidents
 	shows(stranger, "/", `action="/incidents/142/affected"`, "<b> is down", "zoe", "counted")
 	shows(max, "/new", `action="/incidents/142/affected"`, "counted")
-	sends(stranger, "/incidents/142/affected", "", http.StatusSeeOther, "/sign-in?next=%2F")
-	sends(max, "/incidents/142/affected", "", http.StatusSeeOther, "/new")
+	sends(stranger, "/incidents/142/affected", "", http.StatusSeeOther, "/sign-in?next=%2Fincidents%2F142")
+	shows(max, "/incidents/142", `action="/incidents/142/affected"`, "counted", "zoe") // looking counts nobody
+	shows(max, "/incidents/142", "1 person is affected", "counted")
+	sends(max, "/incidents/142/affected", "", http.StatusSeeOther, "/incidents/142")
+	shows(max, "/incidents/142", "<h1>You are counted</h1>", "Me too")
 	shows(max, "/new", "2 people are affected. <strong>You are counted", "Me too")
 	shows(stranger, "/t/"+secret, `action="/t/`+secret+`/affected/142"`)
 	sends(stranger, "/t/"+secret+"/affected/142", "", http.StatusSeeOther, "/t/"+secret)
@@ -53,4 +56,5 @@ func TestIncident(t *testing.T) {
 	sends(max, "/incidents/143/affected", "", http.StatusNotFound, "")
 	sends(rob, "/tickets/142/incident/withdraw", "", http.StatusSeeOther, "/tickets/142")
 	shows(stranger, "/t/"+secret, "Your request", "Known incident")
+	shows(max, "/incidents/142", "no known incident any more")
 }

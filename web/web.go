@@ -143,6 +143,7 @@ func New(cfg Config, d Desk) http.Handler {
 		"POST /tickets/{n}/{verb}":            p.workers(p.act),
 		"POST /tickets/{n}/incident":          p.workers(p.numbered(p.announce)),
 		"POST /tickets/{n}/incident/withdraw": p.workers(p.numbered(p.withdraw)),
+		"GET /incidents/{n}":                  p.open(p.numbered(p.incident)),
 		"POST /incidents/{n}/affected":        p.numbered(p.join),
 		"POST /t/{link}/affected/{n}":         p.linked(p.requestJoin),
 		"POST /tickets/{n}/files":             p.workers(p.numbered(p.attach)),
@@ -202,11 +203,14 @@ func (p *pages) guard(need desk.Access, next http.HandlerFunc) http.HandlerFunc 
 	}
 }
 
-// signIn sends a stranger to sign in and back.
+// signIn sends a stranger to sign in and back: from a form to its page, where one click
+// does what was asked, for whoever comes back may not be who asked. A form goes to its
+// page's own address or below, and pages with forms have at most two names in theirs.
 func (p *pages) signIn(w http.ResponseWriter, r *http.Request) {
 	back := r.URL.RequestURI()
 	if r.Method != http.MethodGet {
-		back = "/"
+		names := strings.SplitN(r.URL.EscapedPath(), "/", 4)
+		back = strings.Join(names[:min(len(names), 3)], "/")
 	}
 	http.Redirect(w, r, "/sign-in?next="+url.QueryEscape(back), http.StatusSeeOther)
 }
@@ -235,7 +239,7 @@ var nav = []struct {
 	link
 	need desk.Access
 }{
-	{link{Path: "/", Words: "Board"}, desk.Anybody}, {link{Path: "/new", Words: "Ask"}, desk.Anybody}, {link{Path: "/tickets", Words: "Tickets"}, desk.AsRequester},
+	{link{Path: "/", Words: "Board"}, desk.Anybody}, {link{Path: "/new", Words: "Ask"}, desk.Anybody}, {link{Path: "/tickets"}, desk.AsRequester},
 	{link{Path: "/people", Words: "People"}, desk.Anybody}, {link{Path: "/charts", Words: "Charts"}, desk.AsAgent}, {link{Path: "/rehearsal", Words: "Rehearsal"}, desk.AsAgent}, {link{Path: "/wall", Words: "Wall"}, desk.Anybody},
 }
 
@@ -246,8 +250,8 @@ func (p *pages) page(r *http.Request, title string, at time.Time) page {
 	}
 	caller := signin.Caller(r.Context())
 	for _, l := range nav {
-		if l.Here = l.Path == r.URL.Path; l.Path == "/tickets" && !caller.May(desk.AsAgent) {
-			l.Words = "My requests"
+		if l.Here = l.Path == r.URL.Path; l.Path == "/tickets" {
+			l.Words = ticketsWords(caller)
 		}
 		if caller.May(l.need) {
 			out.Nav = append(out.Nav, l.link)

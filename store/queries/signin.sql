@@ -50,12 +50,12 @@ DELETE FROM sessions WHERE expires <= @now;
 
 -- name: CreateLink :execrows
 -- None when the person had as many since a time.
-INSERT INTO sign_in_links (hash, person, created_at, expires)
-SELECT @hash, @person, @created_at, @expires
+INSERT INTO sign_in_links (hash, person, next, created_at, expires)
+SELECT @hash, @person, @next, @created_at, @expires
 WHERE (SELECT count(*) FROM sign_in_links l WHERE l.person = @person AND l.created_at > @since::timestamptz) < @most::integer;
 
 -- name: UseLink :one
-UPDATE sign_in_links SET used_at = @now WHERE hash = @hash AND used_at IS NULL AND expires > @now RETURNING person;
+UPDATE sign_in_links SET used_at = @now WHERE hash = @hash AND used_at IS NULL AND expires > @now RETURNING person, next;
 
 -- name: ForgetLinks :exec
 DELETE FROM sign_in_links WHERE created_at < @before;

@@ -97,14 +97,15 @@ func (q *Queries) Audit(ctx context.Context, arg AuditParams) ([]AuditRow, error
 }
 
 const createLink = `-- name: CreateLink :execrows
-INSERT INTO sign_in_links (hash, person, created_at, expires)
-SELECT $1, $2, $3, $4
-WHERE (SELECT count(*) FROM sign_in_links l WHERE l.person = $2 AND l.created_at > $5::timestamptz) < $6::integer
+INSERT INTO sign_in_links (hash, person, next, created_at, expires)
+SELECT $1, $2, $3, $4, $5
+WHERE (SELECT count(*) FROM sign_in_links l WHERE l.person = $2 AND l.created_at > $6::timestamptz) < $7::integer
 `
 
 type CreateLinkParams struct {
 	Hash      []byte
 	Person    string
+	Next      string
 	CreatedAt time.Time
 	Expires   time.Time
 	Since     time.Time
@@ -116,6 +117,7 @@ func (q *Queries) CreateLink(ctx context.Context, arg CreateLinkParams) (int64, 
 	result, err := q.db.Exec(ctx, createLink,
 		arg.Hash,
 		arg.Person,
+		arg.Next,
 		arg.CreatedAt,
 		arg.Expires,
 		arg.Since,
@@ -460,7 +462,7 @@ func (q *Queries) TouchToken(ctx context.Context, arg TouchTokenParams) error {
 }
 
 const useLink = `-- name: UseLink :one
-UPDATE sign_in_links SET used_at = $1 WHERE hash = $2 AND used_at IS NULL AND expires > $1 RETURNING person
+UPDATE sign_in_links SET used_at = $1 WHERE hash = $2 AND used_at IS NULL AND expires > $1 RETURNING person, next
 `
 
 type UseLinkParams struct {
@@ -468,9 +470,14 @@ type UseLinkParams struct {
 	Hash []byte
 }
 
-func (q *Queries) UseLink(ctx context.Context, arg UseLinkParams) (string, error) {
+type UseLinkRow struct {
+	Person string
+	Next   string
+}
+
+func (q *Queries) UseLink(ctx context.Context, arg UseLinkParams) (UseLinkRow, error) {
 	row := q.db.QueryRow(ctx, useLink, arg.Now, arg.Hash)
-	var person string
-	err := row.Scan(&person)
-	return person, err
+	var i UseLinkRow
+	err := row.Scan(&i.Person, &i.Next)
+	return i, err
 }
