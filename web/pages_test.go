@@ -97,6 +97,28 @@ func TestTicketAndRequestPages(t *testing.T) {
 	}
 }
 
+// A ticket that was merged goes on as another for whoever reads of it, whether it was solved
+// before or not.
+func TestMergedGoesOn(t *testing.T) {
+	t.Parallel()
+	for _, solved := range []time.Time{{}, ago(20)} {
+		f := &fakeDesk{story: told(), people: []roster.Person{ann, rob}}
+		f.story.Ticket.Status, f.story.Ticket.Merged, f.story.Ticket.ResolvedAt, f.story.Ticket.ClosedAt = ticket.Closed, 143, solved, ago(10)
+		h := New(Config{}, f)
+		for path, wants := range map[string][]string{"/tickets/142": {"goes on as #143"}, "/t/" + secret: {"goes on as #143", "<strong>Goes on as #143</strong>"}} {
+			page := visit(t, h, rob, "GET", path, nil).Body.String()
+			for _, want := range wants {
+				if !strings.Contains(page, want) {
+					t.Errorf("%s does not say %q", path, want)
+				}
+			}
+			if strings.Contains(page, "<strong>Solved</strong>") {
+				t.Errorf("%s: solved", path)
+			}
+		}
+	}
+}
+
 // TestForeignAndMissingAlike asks for what is not there, and for what is another's.
 func TestForeignAndMissingAlike(t *testing.T) {
 	t.Parallel()

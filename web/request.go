@@ -60,6 +60,9 @@ func (v viewer) steps(s desk.Story) []step {
 	received := step{"Received", "", "done", v.at(t.CreatedAt, s.At)}
 	taken := step{"Taken", holder, "done", v.at(t.ClaimedAt, s.At)}
 	solved := step{"Solved", "", "todo", nil}
+	if t.Merged != 0 {
+		return []step{received, {"Goes on as #" + strconv.Itoa(t.Merged), "", "done", v.at(t.ClosedAt, s.At)}}
+	}
 	switch t.Status {
 	case ticket.New:
 		return []step{received, {"Taken", "", "now", nil}, solved}

@@ -121,6 +121,9 @@ func zeroIf(yes bool, at time.Time) time.Time {
 // standing is where a ticket stands, in words.
 func standing(t ticket.Ticket, place, waiting int) string {
 	holder := cmp.Or(t.Assignee.Name, t.Assignee.ID)
+	if t.Merged != 0 {
+		return "goes on as #" + strconv.Itoa(t.Merged)
+	}
 	switch t.Status {
 	case ticket.New:
 		if place > 0 && waiting > 1 {
@@ -345,6 +348,14 @@ var states = []struct {
 	{"all", "all", nil},
 }
 
+// ticketsWords are what the list is to its reader.
+func ticketsWords(reader desk.Caller) string {
+	if reader.May(desk.AsAgent) {
+		return "Tickets"
+	}
+	return "My requests"
+}
+
 // tickets lists all for those who work here, and their own for others.
 func (p *pages) tickets(w http.ResponseWriter, r *http.Request) {
 	caller := signin.Caller(r.Context())
@@ -360,10 +371,12 @@ func (p *pages) tickets(w http.ResponseWriter, r *http.Request) {
 	now := p.now()
 	view := struct {
 		Page            page
+		Heading         string
 		States, Holders []choice
 		Tickets         []ticketRow
 		Words, Older    string
-	}{Page: p.page(r, "Tickets", now), Words: r.FormValue("q")}
+	}{Heading: ticketsWords(caller), Words: r.FormValue("q")}
+	view.Page = p.page(r, view.Heading, now)
 	chosen, f := cmp.Or(r.FormValue("status"), "open"), desk.Filter{Assignee: r.FormValue("assignee"), Cursor: r.FormValue("before"), Words: strings.TrimSpace(r.FormValue("q"))}
 	for _, s := range states {
 		view.States = append(view.States, choice{s.id, s.words, s.id == chosen})

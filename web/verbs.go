@@ -165,7 +165,7 @@ func wrong(err error) *desk.Explanation {
 		return new(desk.Explain(refusal))
 	}
 	if invalid, ok := errors.AsType[*desk.InvalidError](err); ok {
-		return &desk.Explanation{Title: "Something is missing", Detail: strings.ToUpper(invalid.Problem[:1]) + invalid.Problem[1:] + "."}
+		return &desk.Explanation{Title: "Please look at it again", Detail: strings.ToUpper(invalid.Problem[:1]) + invalid.Problem[1:] + "."}
 	}
 	if errors.Is(err, desk.ErrUndecided) {
 		return &desk.Explanation{Title: "The ticket has not answered yet", Detail: "It is kept and will count once, even if you send it again."}
