@@ -38,6 +38,12 @@ func (b browser) fill(page, selector, text string) {
 func (b browser) signIn(desk *Desk, p *Person) {
 	b.t.Helper()
 	b.do("open", p.ID, map[string]any{"url": desk.HTTP + "/sign-in", "as": p.ID})
+	b.enter(p)
+}
+
+// enter is the rest of a sign-in, from the page that asks who is there.
+func (b browser) enter(p *Person) {
+	b.t.Helper()
 	b.do("type", p.ID, map[string]any{"selector": "#who", "text": p.ID})
 	said := p.Phone().Read("Helpdesk sign-in").Text
 	link := regexp.MustCompile(`http://\S+/sign-in/\S+`).FindString(said)
@@ -118,10 +124,14 @@ func byPages(desk *Desk, b browser) {
 	b.inspect("meg", "ticket")
 	b.see("board", ".incident", "Plotters draw only circles.")
 	b.inspect("board", "board-incident")
-	b.signIn(desk, joe)
-	visit(joe, "/new")
+	visit(joe, "/")
+	b.press("joe", ".incident button") // nobody knows yet whose
+	b.enter(joe)
+	b.see("joe", "h1", "Does this affect you too?")
+	b.inspect("joe", "incident")
 	b.press("joe", ".incident button")
 	b.see("joe", ".incident", "2 people are affected", "You are counted")
+	visit(joe, "/new")
 	b.fill("joe", "[name=subject]", " ")
 	b.press("joe", "form[action='/new'] button")
 	b.see("joe", "[role=alert]", "Please say in a few words")
@@ -144,11 +154,24 @@ func byPages(desk *Desk, b browser) {
 	desk.Await(n, "closed", "bob")
 	joe.Phone().Expect("Solved: Plotters draw only circles") // it was known again
 
+	b.inspect("ann", "request-solved")
+	lostClaim(desk, b)
+	crowded(desk, b)
+
 	visit(ann, "/charts")
 	b.see("ann", "main", "for those who work here")
 	b.inspect("ann", "forbidden")
 	visit(meg, "/tickets?q=unheardof")
 	b.inspect("meg", "tickets-none")
+	visit(meg, "/charts?priority=P4")
+	b.see("meg", ".card", "Nothing to show for this time.")
+	b.inspect("meg", "charts-none")
+	visit(meg, "/directory")
+	b.fill("meg", "[name=id]", "bob")
+	b.fill("meg", "[name=name]", "Bob")
+	b.press("meg", "form[action='/directory'][method=post] button")
+	b.see("meg", "[role=alert]", "Please look at it again")
+	b.inspect("meg", "directory-refused")
 	for _, path := range []string{"tickets?status=all", "people", "charts", "rehearsal", "policy", "directory", "directory/ann", "wall", fmt.Sprintf("tickets/%d/why", n)} {
 		visit(meg, "/"+path)
 		name, _, _ := strings.Cut(path, "?")
@@ -163,6 +186,60 @@ func byPages(desk *Desk, b browser) {
 	b.do("open", "stranger", map[string]any{"url": desk.HTTP + "/t/nothing", "as": "stranger"})
 	b.inspect("stranger", "missing")
 }
+
+// lostClaim has a manager take what somebody else just took, on a page that has not heard
+// of it and on one without scripts; then whoever asked withdraws it.
+func lostClaim(desk *Desk, b browser) {
+	ann, bob := desk.Person("ann"), desk.Person("bob")
+	aside(desk, "to take")
+	n := ann.Submit("Scanner beeps", "P3")
+	open := map[string]any{"url": fmt.Sprintf("%s/tickets/%d", desk.HTTP, n), "as": "meg"}
+	open["still"] = true
+	b.do("open", "still", open)
+	delete(open, "still")
+	open["scripts"] = false
+	b.do("open", "plain", open)
+	bob.Phone().Reply(fmt.Sprint(n)).Expect(number(n) + " is yours")
+	for _, page := range []string{"still", "plain"} {
+		b.press(page, "form[action$='/claim'] button")
+		b.do("read", page, map[string]any{"selector": "[role=alert]", "texts": []string{"Bob"}})
+	}
+	b.inspect("still", "ticket-refused")
+	b.do("open", "ann", map[string]any{"url": fmt.Sprintf("%s/tickets/%d", desk.HTTP, n)})
+	b.press("ann", "form[action$='/withdraw'] button")
+	b.see("ann", ".steps .done", "Withdrawn")
+	bob.Phone().Expect("has withdrawn " + number(n))
+	b.inspect("ann", "request-withdrawn")
+}
+
+// crowded looks at the pages while more waits, and more is in work, than they name.
+func crowded(desk *Desk, b browser) {
+	if _, err := desk.db.Exec(b.t.Context(), crowd); err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() {
+		if _, err := desk.db.Exec(b.t.Context(), "DELETE FROM tickets WHERE number > 900000"); err != nil {
+			b.t.Error(err)
+		}
+	}()
+	b.do("open", "board", map[string]any{"url": desk.HTTP + "/"})
+	b.see("board", "section[aria-labelledby=waiting] .none", "and 20 more")
+	b.see("board", "section[aria-labelledby=working] .none", "and 21 more") // Bob holds one already
+	b.inspect("board", "board-crowded")
+	b.do("open", "meg", map[string]any{"url": desk.HTTP + "/tickets?status=all"})
+	b.press("meg", "main .lead a")
+	b.see("meg", "td.number", "#900")
+	b.inspect("meg", "tickets-older")
+}
+
+// crowd copies the first ticket: 120 that wait, 120 in work and 60 that are over, by turns,
+// of every priority.
+const crowd = `
+INSERT INTO tickets (number, version, status, priority, requester, assignee, created_at, doc)
+SELECT n, version, s, p, requester, a, created_at, doc || jsonb_build_object('number', n, 'status', s, 'priority', p, 'assignee', jsonb_build_object('id', a, 'name', initcap(a)))
+FROM (SELECT * FROM tickets ORDER BY number LIMIT 1) one,
+    LATERAL (SELECT 900000 + i AS n, (ARRAY['new', 'assigned', 'new', 'pending', (ARRAY['resolved', 'closed', 'cancelled'])[1 + i % 3]])[1 + i % 5] AS s, 'P' || 1 + i % 4 AS p,
+        CASE WHEN i % 5 IN (0, 2) THEN '' ELSE 'bob' END AS a FROM generate_series(1, 300) i) each`
 
 // wallOfAKilled kills the server behind a wall: its dot must say so, and that it lives
 // when the server is back.

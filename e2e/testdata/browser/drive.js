@@ -7,17 +7,24 @@ const pages = new Map();
 const contexts = new Map(); // by who sits at the browser
 let browser;
 
-async function contextOf(who) {
-  if (!contexts.has(who)) contexts.set(who, await browser.newContext({ viewport: { width: 1280, height: 900 } }));
-  return contexts.get(who);
+// Without scripts, somebody sits at a second browser, signed in like the first.
+async function contextOf(who, javaScriptEnabled = true) {
+  const name = javaScriptEnabled ? who : `${who} without scripts`;
+  if (!contexts.has(name)) {
+    const storageState = javaScriptEnabled ? undefined : await contexts.get(who).storageState();
+    contexts.set(name, await browser.newContext({ viewport: { width: 1280, height: 900 }, javaScriptEnabled, storageState }));
+  }
+  return contexts.get(name);
 }
 
 const commands = {
   // A page keeps a mark for as long as it is not loaded again. One of that name goes on to
-  // the address: each new one would be a process.
+  // the address: each new one would be a process. One that stands still hears of nothing
+  // that happens after it was loaded.
   open: async (c) => {
     if (!pages.has(c.page)) {
-      const page = await (await contextOf(c.as ?? "")).newPage();
+      const page = await (await contextOf(c.as ?? "", c.scripts)).newPage();
+      if (c.still) await page.route("**", (r) => (["xhr", "fetch", "eventsource"].includes(r.request().resourceType()) ? r.abort() : r.continue()));
       page.on("pageerror", (error) => process.stderr.write(`${c.page}: ${error}\n`));
       pages.set(c.page, page);
     }
@@ -60,6 +67,8 @@ const commands = {
     await page.setViewportSize({ width: 1280, height: 900 });
     return wrong.join("\n");
   },
+  // Like see, on a page without scripts too.
+  read: async (c) => c.texts.reduce((found, hasText) => found.filter({ hasText }), pages.get(c.page).locator(c.selector)).first().waitFor({ timeout: c.timeout }),
   // Waits until one element of the selector contains all texts.
   see: async (c) => {
     await pages.get(c.page).waitForFunction(
