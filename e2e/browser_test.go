@@ -224,7 +224,8 @@ func crowded(desk *Desk, b browser) {
 	}()
 	b.do("open", "board", map[string]any{"url": desk.HTTP + "/"})
 	b.see("board", "section[aria-labelledby=waiting] .none", "and 20 more")
-	b.see("board", "section[aria-labelledby=working] .none", "and 21 more") // Bob holds one already
+	b.see("board", "section[aria-labelledby=working] .none", "and 21 more") // Bob held one before
+	b.see("board", ".people li", "Bob", "and 116 more")
 	b.inspect("board", "board-crowded")
 	b.do("open", "meg", map[string]any{"url": desk.HTTP + "/tickets?status=all"})
 	b.press("meg", "main .lead a")
