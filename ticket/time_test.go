@@ -494,8 +494,9 @@ func TestBreach(t *testing.T) {
 	take, keep := by(bob, Take), by(bob, Keep)
 	kept := func(s *sim, from time.Duration) {
 		for ; from < 8*h; from += h {
-			keep.ID = fmt.Sprint(from)
-			_ = s.until(at(from)).apply(keep)
+			again := keep
+			again.ID = fmt.Sprint(from)
+			_ = s.until(at(from)).apply(again)
 		}
 	}
 	called := []string{"4h0m0s im bob target_missed", "4h0m0s sms dana page_help"}
