@@ -45,6 +45,7 @@ func (b browser) signIn(desk *Desk, p *Person) {
 func (b browser) enter(p *Person) {
 	b.t.Helper()
 	b.do("type", p.ID, map[string]any{"selector": "#who", "text": p.ID})
+	b.see(p.ID, "h1", "Look at your")
 	said := p.Phone().Read("Helpdesk sign-in").Text
 	link := regexp.MustCompile(`http://\S+/sign-in/\S+`).FindString(said)
 	if link == "" {
@@ -156,7 +157,9 @@ func byPages(desk *Desk, b browser) {
 
 	b.inspect("ann", "request-solved")
 	lostClaim(desk, b)
+	laterOrElsewhere(desk, b)
 	crowded(desk, b)
+	holes(desk, b)
 
 	visit(ann, "/charts")
 	b.see("ann", "main", "for those who work here")
@@ -210,6 +213,48 @@ func lostClaim(desk *Desk, b browser) {
 	b.see("ann", ".steps .done", "Withdrawn")
 	bob.Phone().Expect("has withdrawn " + number(n))
 	b.inspect("ann", "request-withdrawn")
+}
+
+// laterOrElsewhere looks at a ticket that waits for its time, and at one that goes on as another.
+func laterOrElsewhere(desk *Desk, b browser) {
+	ann, bob := desk.Person("ann"), desk.Person("bob")
+	aside(desk, "to take", "is planned for")
+	first, second := ann.Submit("Keyboard sticks", "P3"), ann.Submit("Keys stick", "P3")
+	for _, n := range []int{first, second} {
+		bob.Phone().Reply(fmt.Sprint(n)).Expect(number(n) + " is yours")
+	}
+	see := func(page string, n int, selector, text, name string) {
+		b.do("open", page, map[string]any{"url": fmt.Sprintf("%s/tickets/%d", desk.HTTP, n)})
+		b.see(page, selector, text)
+		b.inspect(page, name)
+	}
+	bob.Phone().Reply(fmt.Sprintf("snooze %d 2h", first)).Expect("sleeps until")
+	desk.Await(first, "pending", "bob")
+	see("meg", first, "#live", "on hold", "ticket-pending")
+	see("ann", first, ".steps .now", "", "request-pending")
+	b.do("open", "meg", map[string]any{"url": fmt.Sprintf("%s/tickets/%d", desk.HTTP, second)})
+	b.press("meg", "#verb-merge summary")
+	b.fill("meg", "#verb-merge [name=to]", fmt.Sprint(first))
+	b.press("meg", "#verb-merge button")
+	see("meg", second, "#live", number(first), "ticket-merged")
+	see("ann", second, ".steps", number(first), "request-merged")
+	bob.Phone().Reply(fmt.Sprintf("c%d cleaned", first)).Expect("closed")
+}
+
+// holes looks at a rehearsal while nobody who is on call or manages can be reached.
+func holes(desk *Desk, b browser) {
+	const stop = "UPDATE people SET stopped = $1 WHERE roles && '{oncall,manager}'"
+	if _, err := desk.db.Exec(b.t.Context(), stop, true); err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() {
+		if _, err := desk.db.Exec(b.t.Context(), stop, false); err != nil {
+			b.t.Error(err)
+		}
+	}()
+	b.do("open", "meg", map[string]any{"url": desk.HTTP + "/rehearsal"})
+	b.see("meg", "li.hole", "Hole:")
+	b.inspect("meg", "rehearsal-holes")
 }
 
 // crowded looks at the pages while more waits, and more is in work, than they name.

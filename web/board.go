@@ -128,10 +128,10 @@ func (p *pages) submit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	err = p.upload(r, t.Number, who)
-	if refusal := wrong(err); refusal != nil { // the request is kept all the same
+	if status, refusal := wrong(err); refusal != nil { // the request is kept all the same
 		r.SetPathValue("link", to)
 		p.linked(func(w http.ResponseWriter, r *http.Request, s desk.Story) {
-			p.showRequest(w, r, s, http.StatusUnprocessableEntity, refusal)
+			p.showRequest(w, r, s, status, refusal)
 		})(w, r)
 		return
 	}

@@ -55,7 +55,7 @@ func (p *pages) upload(r *http.Request, number int, who roster.Person) error {
 		return nil
 	}
 	if _, much := errors.AsType[*http.MaxBytesError](err); much {
-		return &desk.InvalidError{Field: "file", Problem: "a file may have 10 MB"}
+		return err
 	}
 	if err != nil {
 		return &desk.InvalidError{Field: "file", Problem: "the file did not arrive whole; send it again"}
@@ -90,16 +90,7 @@ func (p *pages) download(w http.ResponseWriter, r *http.Request, number int) {
 // attach keeps a file from the page of those who work here.
 func (p *pages) attach(w http.ResponseWriter, r *http.Request, number int) {
 	r.Body = http.MaxBytesReader(w, r.Body, desk.MaxFile+maxForm)
-	who := who(r)
-	err := p.upload(r, number, who)
-	switch refusal := wrong(err); {
-	case err == nil:
-		http.Redirect(w, r, "/tickets/"+strconv.Itoa(number), http.StatusSeeOther)
-	case refusal != nil:
-		p.showTicket(w, r, number, who, http.StatusUnprocessableEntity, refusal)
-	default:
-		p.fail(w, r, err)
-	}
+	p.acted(w, r, number, p.upload(r, number, who(r)))
 }
 
 // linked gives a route the story that a requester's link names.

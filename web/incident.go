@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"deskbell/desk"
@@ -66,22 +65,11 @@ func (p *pages) announcing(s desk.Story, list []desk.Incident) *announcing {
 func (p *pages) announce(w http.ResponseWriter, r *http.Request, n int) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	_, err := p.desk.Announce(r.Context(), signin.Caller(r.Context()), n, r.FormValue("text"))
-	p.announced(w, r, n, err)
+	p.acted(w, r, n, err)
 }
 
 func (p *pages) withdraw(w http.ResponseWriter, r *http.Request, n int) {
-	p.announced(w, r, n, p.desk.WithdrawIncident(r.Context(), signin.Caller(r.Context()), n))
-}
-
-func (p *pages) announced(w http.ResponseWriter, r *http.Request, n int, err error) {
-	switch refusal := wrong(err); {
-	case err == nil:
-		http.Redirect(w, r, "/tickets/"+strconv.Itoa(n), http.StatusSeeOther)
-	case refusal != nil:
-		p.showTicket(w, r, n, who(r), http.StatusConflict, refusal)
-	default:
-		p.fail(w, r, err)
-	}
+	p.acted(w, r, n, p.desk.WithdrawIncident(r.Context(), signin.Caller(r.Context()), n))
 }
 
 // join is "me too" of somebody who has signed in.

@@ -37,7 +37,7 @@ func TestIncident(t *testing.T) {
 	}
 	shows(rob, "/tickets/142", "/tickets/142/incident", "Withdraw")
 	sends(ann, "/tickets/142/incident", "Mail <b> is down", http.StatusForbidden, "")
-	sends(rob, "/tickets/142/incident", "", http.StatusConflict, "")
+	sends(rob, "/tickets/142/incident", "", http.StatusUnprocessableEntity, "")
 	sends(rob, "/tickets/142/incident", "Mail <b> is down", http.StatusSeeOther, "/tickets/142")
 	shows(rob, "/tickets/142", "1 person is affected", "<b> is down", "Me too")
 	f.board.At, f.board.Incidents = now, f.incidents

@@ -352,10 +352,10 @@ func TestFiles(t *testing.T) {
 		if w := send(who, path, "It jams."); w.Code != http.StatusSeeOther {
 			t.Errorf("%s: %d", path, w.Code)
 		}
-		if w := send(who, path, ""); !strings.Contains(w.Body.String(), "The file is empty.") {
+		if w := send(who, path, ""); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "The file is empty.") {
 			t.Errorf("%s: %d, nothing is said of an empty file", path, w.Code)
 		}
-		if w := send(who, path, strings.Repeat("x", desk.MaxFile+maxForm)); !strings.Contains(w.Body.String(), "A file may have 10 MB.") {
+		if w := send(who, path, strings.Repeat("x", desk.MaxFile+maxForm)); w.Code != http.StatusRequestEntityTooLarge || !strings.Contains(w.Body.String(), "A file may have 10 MB.") {
 			t.Errorf("%s: %d, nothing is said of a large file", path, w.Code)
 		}
 		if page := visit(t, h, who, "GET", strings.TrimSuffix(path, "/files"), nil).Body.String(); !strings.Contains(page, `<a href="`+path+`/F1">jam &lt;b&gt;.txt</a> <small>8 B`) {
@@ -385,7 +385,7 @@ func TestHowToBeTold(t *testing.T) {
 	if w := visit(t, h, roster.Person{}, "POST", "/t/"+secret+"/told", url.Values{"by": {"none"}}); w.Code != http.StatusSeeOther || !strings.Contains(page(), `value="none" checked`) {
 		t.Errorf("%d", w.Code)
 	}
-	if w := visit(t, h, roster.Person{}, "POST", "/t/"+secret+"/told", url.Values{"by": {"pigeon"}}); w.Code != http.StatusConflict {
+	if w := visit(t, h, roster.Person{}, "POST", "/t/"+secret+"/told", url.Values{"by": {"pigeon"}}); w.Code != http.StatusUnprocessableEntity {
 		t.Errorf("%d", w.Code)
 	}
 }

@@ -179,11 +179,11 @@ func (p *pages) answer(w http.ResponseWriter, r *http.Request, s desk.Story) {
 
 // answered shows what became of what a requester sent.
 func (p *pages) answered(w http.ResponseWriter, r *http.Request, s desk.Story, err error) {
-	switch refusal := wrong(err); {
+	switch status, refusal := wrong(err); {
 	case err == nil:
 		http.Redirect(w, r, "/t/"+s.Link, http.StatusSeeOther)
 	case refusal != nil:
-		p.showRequest(w, r, s, http.StatusConflict, refusal)
+		p.showRequest(w, r, s, status, refusal)
 	default:
 		p.fail(w, r, err)
 	}

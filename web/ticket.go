@@ -293,17 +293,20 @@ func (p *pages) act(w http.ResponseWriter, r *http.Request) {
 			p.fail(w, r, desk.ErrNotFound)
 			return
 		}
-		who := who(r)
-		err := p.perform(w, r, n, v, who)
-		switch refusal := wrong(err); {
-		case err == nil:
-			http.Redirect(w, r, "/tickets/"+strconv.Itoa(n), http.StatusSeeOther)
-		case refusal != nil:
-			p.showTicket(w, r, n, who, http.StatusConflict, refusal)
-		default:
-			p.fail(w, r, err)
-		}
+		p.acted(w, r, n, p.perform(w, r, n, v, who(r)))
 	})(w, r)
+}
+
+// acted shows what became of what somebody who works here did with a ticket.
+func (p *pages) acted(w http.ResponseWriter, r *http.Request, n int, err error) {
+	switch status, refusal := wrong(err); {
+	case err == nil:
+		http.Redirect(w, r, "/tickets/"+strconv.Itoa(n), http.StatusSeeOther)
+	case refusal != nil:
+		p.showTicket(w, r, n, who(r), status, refusal)
+	default:
+		p.fail(w, r, err)
+	}
 }
 
 // why shows the decisions of a ticket to anybody who may see the board: it names

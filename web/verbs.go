@@ -158,19 +158,23 @@ func (p *pages) perform(w http.ResponseWriter, r *http.Request, number int, v ve
 	return err
 }
 
-// wrong is what a page says of a verb that was refused; nil for what is not the
-// visitor's to mend.
-func wrong(err error) *desk.Explanation {
+// wrong is what a page says of what was refused, and its status; nil for what is not
+// the visitor's to mend.
+func wrong(err error) (status int, said *desk.Explanation) {
 	if refusal, ok := ticket.Refused(err); ok {
-		return new(desk.Explain(refusal))
+		return http.StatusConflict, new(desk.Explain(refusal))
 	}
+	const again = "Please look at it again"
 	if invalid, ok := errors.AsType[*desk.InvalidError](err); ok {
-		return &desk.Explanation{Title: "Please look at it again", Detail: strings.ToUpper(invalid.Problem[:1]) + invalid.Problem[1:] + "."}
+		return http.StatusUnprocessableEntity, &desk.Explanation{Title: again, Detail: strings.ToUpper(invalid.Problem[:1]) + invalid.Problem[1:] + "."}
+	}
+	if _, much := errors.AsType[*http.MaxBytesError](err); much {
+		return http.StatusRequestEntityTooLarge, &desk.Explanation{Title: again, Detail: "A file may have 10 MB."}
 	}
 	if errors.Is(err, desk.ErrUndecided) {
-		return &desk.Explanation{Title: "The ticket has not answered yet", Detail: "It is kept and will count once, even if you send it again."}
+		return http.StatusConflict, &desk.Explanation{Title: "The ticket has not answered yet", Detail: "It is kept and will count once, even if you send it again."}
 	}
-	return nil
+	return 0, nil
 }
 
 func named(list []verb, path string) (verb, bool) {

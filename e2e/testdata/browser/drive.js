@@ -49,6 +49,7 @@ const commands = {
   inspect: async (c) => {
     const page = pages.get(c.page);
     const wrong = [];
+    await page.bringToFront(); // one behind another draws once a second
     await page.evaluate(axe);
     for (const width of [1280, 390]) for (const scheme of ["light", "dark"]) {
       await page.setViewportSize({ width, height: 900 });
