@@ -85,11 +85,10 @@ func TestPunctual(t *testing.T) {
 			if due.Before(clock) {
 				due = clock
 			}
-			lateness := e.decided.Sub(due)
-			if lateness < 0 || lateness > severe.late {
-				t.Errorf("step %d of ticket %d was decided %s after its time", step+1, n, lateness)
+			late, behind = append(late, e.decided.Sub(due)), append(behind, e.decided.Sub(clock))
+			if e.decided.Before(due) || e.decided.Sub(clock) > severe.late {
+				t.Errorf("step %d of ticket %d was decided %s after its time, %s by the clock", step+1, n, e.decided.Sub(due), e.decided.Sub(clock))
 			}
-			late, behind = append(late, lateness), append(behind, e.decided.Sub(clock))
 			due = e.at.Add(groups * severe.apart) // a step keeps its distance from the one before
 		}
 	}

@@ -143,7 +143,7 @@ func (d *driver) look(ctx workflow.Context) {
 const lookupWithin = time.Second
 
 // lookHere makes a lookup within the workflow task that needs it, once. A step then
-// costs the engine half of what it costs with an activity.
+// costs the engine 16 events; with an activity it is 22.
 func lookHere(ctx workflow.Context, in activities.PrepareInput) looking {
 	o := workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		ScheduleToCloseTimeout: lookupWithin, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1}, Summary: notice.Lookup(in.Lookup),
