@@ -594,6 +594,22 @@ func TestHush(t *testing.T) {
 	same(t, []string{"15m0s sms dana page", "10h15m0s sms dana page"}, s.lines("dana page"))
 }
 
+// A step on time moves no other; one that comes late keeps the next at its distance.
+func TestLateStep(t *testing.T) {
+	t.Parallel()
+	s := simulate(t, desk(), opening()).until(at(14 * time.Minute))
+	for late, next := range map[time.Duration]time.Duration{
+		0: 25 * time.Minute, 999 * time.Millisecond: 25 * time.Minute, onTime: 25 * time.Minute,
+		onTime + time.Millisecond: 25*time.Minute + onTime + time.Millisecond,
+		3 * time.Minute:           28 * time.Minute, time.Hour: 85 * time.Minute,
+	} {
+		l, ok := s.Ticket.Lookup(at(15*time.Minute + late))
+		if got := l.times(s.answer(l)).Step; !ok || l.Page != "oncall" || !got.Equal(at(next)) {
+			t.Errorf("%s late: asks for %q, then the next at %s, want %s", late, l.Page, got, at(next))
+		}
+	}
+}
+
 func TestReprioritise(t *testing.T) {
 	t.Parallel()
 	slow := opening()
