@@ -168,15 +168,19 @@ func (s *Server) send(ctx context.Context, l *link, it *item) error {
 	defer cancel()
 	second := make(chan error, 1)
 	if it.part > 0 && s.faults.duplicate() {
-		s.work.Go(func() {
-			_, err := l.session.Call(ctx, p)
-			second <- err
-		})
+		if err := l.session.Start(p, func(_ sms.PDU, err error) { second <- err }); err != nil {
+			return err
+		}
 	} else {
 		second <- nil
 	}
 	_, err = l.session.Call(ctx, p)
-	return errors.Join(err, <-second)
+	select {
+	case again := <-second:
+		return errors.Join(err, again)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // typedMessage is one part of a typed text on the wire.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -56,12 +57,11 @@ type Session struct {
 	conn     net.Conn
 	socket   syscall.RawConn // nil where it is not the connection's own octets, as with TLS
 	config   SessionConfig
-	window   chan struct{}
 	wake     chan struct{} // there is work for the writer
 	probe    chan struct{}
 	done     chan struct{}
 	lastIn   atomic.Int64 // unix nanoseconds of the last octet read
-	resolved bool         // the reader has answered calls since it last waited; the reader's own
+	resolved bool         // the reader has woken callers since it last waited; the reader's own
 
 	mu      sync.Mutex
 	room    sync.Cond // the queue is shorter, or the session has ended
@@ -69,8 +69,10 @@ type Session struct {
 	seq     uint32
 	pending map[uint32]*call
 	queue   []frame
-	reading bool   // the reader is at work; it pushes before it waits for more
-	taken   uint64 // frames taken from the queue so far
+	waiting []frame // messages without a place in the window
+	open    int     // messages in the window
+	reading bool    // the reader is at work; it pushes before it waits for more
+	taken   uint64  // frames taken from the queue so far
 	proofs  []proof
 
 	writing sync.Mutex // held while something is written
@@ -86,14 +88,20 @@ type frame struct {
 	proven  func() // of a reply: the peer is known to have read it
 }
 
-// call is a request that waits for its answer. Its fields change under the
-// session's lock.
+// call is a request that is not answered yet. What is not set at its start changes
+// under the session's lock.
 type call struct {
-	id        pdu.ID
-	seq       uint32
-	index     uint64   // its place among the frames taken by the writer, 0 before
-	cancelled bool     // before the writer took it
-	reply     chan PDU // holds the answer; closed when the session ends without one
+	id    pdu.ID
+	done  func(PDU, error)
+	wakes bool // done wakes somebody, who may have more to say
+	seq   uint32
+	index uint64 // its place among the frames taken by the writer, 0 before
+	ended bool   // without an answer
+}
+
+// message tells whether the call needs a place in the window.
+func (c *call) message() bool {
+	return c.id == pdu.SubmitSMID || c.id == pdu.DeliverSMID || c.id == pdu.DataSMID
 }
 
 // proof is a written reply whose arrival is not proven.
@@ -111,7 +119,6 @@ func NewSession(conn net.Conn, config SessionConfig) *Session {
 	config.Log = cmp.Or(config.Log, slog.Default())
 	s := &Session{
 		conn: conn, config: config,
-		window:  make(chan struct{}, config.Window),
 		wake:    make(chan struct{}, 1),
 		probe:   make(chan struct{}, 1),
 		done:    make(chan struct{}),
@@ -140,21 +147,27 @@ func (s *Session) Run(ctx context.Context) error {
 
 // Close ends the session for a reason; the first one counts.
 func (s *Session) Close(cause error) {
+	for c, err := range s.end(cause) {
+		c.done(PDU{}, err)
+	}
+}
+
+// end returns what now is not answered any more, and as what that counts.
+func (s *Session) end(cause error) map[*call]error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	select {
-	case <-s.done:
-		return
-	default:
+	if s.cause != nil {
+		return nil
 	}
 	s.cause = cause
 	close(s.done)
 	s.conn.Close()
 	s.room.Broadcast()
+	unanswered := map[*call]error{}
 	for _, c := range s.pending {
-		close(c.reply)
+		unanswered[c] = s.drop(c, cause)
 	}
-	clear(s.pending)
+	return unanswered
 }
 
 // Done is closed when the session has ended.
@@ -163,57 +176,91 @@ func (s *Session) Done() <-chan struct{} { return s.done }
 // Call sends a request and returns its answer. Messages wait for a place in the
 // window. The error is a *Rejected, or wraps ErrNotSent or ErrUnknown.
 func (s *Session) Call(ctx context.Context, p PDU) (PDU, error) {
-	switch p.ID {
-	case pdu.SubmitSMID, pdu.DeliverSMID, pdu.DataSMID:
-		select {
-		case s.window <- struct{}{}:
-			defer func() { <-s.window }()
-		case <-ctx.Done():
-			return PDU{}, fmt.Errorf("%w: %w", ErrNotSent, context.Cause(ctx))
-		case <-s.done:
-			return PDU{}, fmt.Errorf("%w: %w", ErrNotSent, s.cause)
-		}
+	if ctx.Err() != nil {
+		return PDU{}, fmt.Errorf("%w: %w", ErrNotSent, context.Cause(ctx))
 	}
+	type result struct {
+		answer PDU
+		err    error
+	}
+	results := make(chan result, 1)
+	c, err := s.start(p, true, func(answer PDU, err error) { results <- result{answer, err} })
+	if err != nil {
+		return PDU{}, err
+	}
+	select {
+	case r := <-results:
+		return r.answer, r.err
+	case <-ctx.Done():
+		s.giveUp(c, context.Cause(ctx))
+		r := <-results
+		return r.answer, r.err
+	}
+}
+
+// Start sends a request and does not wait: done gets what Call would return, once, at
+// the latest when the session ends. It runs on the reader, or on whoever closes the
+// session, and must not block; it may start the next request. What cannot be sent at
+// all is an error at once, and done is not called.
+//
+// A goroutine that waits in Call has to be woken, which costs more than all else of a
+// submit where the other processors sleep; who goes on in done is as fast as a loop
+// over the bare codec (docs/adr/0019).
+func (s *Session) Start(p PDU, done func(PDU, error)) error {
+	_, err := s.start(p, false, done)
+	return err
+}
+
+func (s *Session) start(p PDU, wakes bool, done func(PDU, error)) (*call, error) {
 	octets, err := Encode(p)
 	if err != nil {
-		return PDU{}, fmt.Errorf("%w: %w", ErrNotSent, err)
+		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
-	c := &call{id: p.ID, reply: make(chan PDU, 1)}
+	c := &call{id: p.ID, done: done, wakes: wakes}
 	alone, err := s.ask(c, octets)
 	if err != nil {
-		return PDU{}, fmt.Errorf("%w: %w", ErrNotSent, err)
+		return nil, fmt.Errorf("%w: %w", ErrNotSent, err)
 	}
 	if alone {
 		s.push()
 	}
-	select {
-	case answer, ok := <-c.reply:
-		if ok {
-			return answered(answer)
-		}
-		err = s.cause
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	}
-	return s.giveUp(c, err)
+	return c, nil
 }
 
 // giveUp ends a call without an answer, unless it came in the same moment.
-func (s *Session) giveUp(c *call, err error) (PDU, error) {
+func (s *Session) giveUp(c *call, cause error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	select {
-	case answer, ok := <-c.reply:
-		if ok {
-			return answered(answer)
-		}
-	default:
-		delete(s.pending, c.seq)
+	if s.pending[c.seq] != c {
+		s.mu.Unlock()
+		return
 	}
-	if c.cancelled = c.index == 0; c.cancelled {
-		return PDU{}, fmt.Errorf("%w: %w", ErrNotSent, err)
+	err := s.drop(c, cause)
+	s.mu.Unlock()
+	c.done(PDU{}, err)
+}
+
+// drop forgets a call that was not answered and returns its error. The caller holds
+// the lock.
+func (s *Session) drop(c *call, cause error) error {
+	c.ended = true
+	s.forget(c)
+	if c.index == 0 {
+		s.waiting = slices.DeleteFunc(s.waiting, func(f frame) bool { return f.call == c })
+		return fmt.Errorf("%w: %w", ErrNotSent, cause)
 	}
-	return PDU{}, fmt.Errorf("%w: %w", ErrUnknown, err)
+	return fmt.Errorf("%w: %w", ErrUnknown, cause)
+}
+
+// forget takes a call out of the window. The caller holds the lock.
+func (s *Session) forget(c *call) {
+	delete(s.pending, c.seq)
+	if c.index == 0 || !c.message() {
+		return
+	}
+	s.open--
+	if len(s.waiting) > 0 && !s.reading {
+		s.summon()
+	}
 }
 
 func answered(p PDU) (PDU, error) {
@@ -238,11 +285,17 @@ func (s *Session) ask(c *call, octets []byte) (alone bool, err error) {
 	}
 	s.pending[c.seq] = c
 	binary.BigEndian.PutUint32(octets[12:], c.seq)
-	s.queue = append(s.queue, frame{octets: octets, call: c})
+	f := frame{octets: octets, call: c}
+	if c.message() {
+		s.waiting = append(s.waiting, f)
+	} else {
+		s.queue = append(s.queue, f)
+	}
+	abreast := s.open + len(s.waiting)
 	switch {
-	case s.reading:
+	case s.reading, c.message() && abreast > s.config.Window:
 		return false, nil
-	case len(s.window) <= 1:
+	case abreast <= 1:
 		return true, nil
 	}
 	s.summon()
@@ -383,15 +436,15 @@ func (s *Session) resolve(p PDU, decodeErr error) {
 		s.config.Log.Debug("answer without a question", slog.String("command", p.ID.String()))
 		return
 	}
-	delete(s.pending, p.Seq)
+	s.forget(c)
 	var proven []func()
 	for len(s.proofs) > 0 && s.proofs[0].index < c.index {
 		proven = append(proven, s.proofs[0].proven)
 		s.proofs = s.proofs[1:]
 	}
-	c.reply <- p
 	s.mu.Unlock()
-	s.resolved = true
+	s.resolved = s.resolved || c.wakes
+	c.done(answered(p))
 	if decodeErr != nil {
 		s.config.Log.Warn("answer cannot be read whole", slog.String("command", p.ID.String()), slog.Any("error", decodeErr))
 	}
@@ -473,8 +526,12 @@ func (s *Session) take() {
 	s.batch = append(s.batch, s.queue...)
 	clear(s.queue)
 	s.queue = s.queue[:0]
+	places := min(len(s.waiting), s.config.Window-s.open)
+	s.batch = append(s.batch, s.waiting[:places]...)
+	s.waiting = slices.Delete(s.waiting, 0, places)
+	s.open += places
 	for _, f := range s.batch[from:] {
-		if f.call != nil && f.call.cancelled {
+		if f.call != nil && f.call.ended {
 			continue
 		}
 		s.taken++

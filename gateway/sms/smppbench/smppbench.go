@@ -27,15 +27,15 @@ import (
 
 // Row is one measurement.
 type Row struct {
-	Path      string  `json:"path"`   // submit or deliver, codec or session; inbox
+	Path      string  `json:"path"`   // submit or deliver; codec, session, or callers of it; inbox
 	Window    int     `json:"window"` // operations without an answer
 	Procs     int     `json:"procs"`  // processors that both ends share
 	PerSecond float64 `json:"per_s"`
 	P50       float64 `json:"p50_ms"`
 	P99       float64 `json:"p99_ms"`
 	CPU       float64 `json:"cpu_us"` // of one operation, at both ends
-	// OfCodec is the rate as a part of the codec's: the median over slices that lie
-	// next to each other. 0 where there is no codec to compare with.
+	// OfCodec is the rate as a part of the codec's: the median over slices of the same
+	// round of turns. 0 where there is no codec to compare with.
 	OfCodec float64 `json:"of_codec,omitempty"`
 }
 
@@ -119,7 +119,7 @@ func Run(ctx context.Context, inbox gateway.Inbox, each time.Duration) ([]Row, e
 	return rows, nil
 }
 
-// compare gives codec and session their turns on so many processors.
+// compare gives the codec and what is built on it their turns on so many processors.
 func compare(ctx context.Context, id pdu.ID, window, procs int, each time.Duration) ([]Row, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 	codec, err := codecSide(ctx, id, window)
@@ -127,28 +127,37 @@ func compare(ctx context.Context, id pdu.ID, window, procs int, each time.Durati
 		return nil, err
 	}
 	defer codec.close()
-	session, err := sessionSides[id](ctx, window)
-	if err != nil {
-		return nil, err
-	}
-	defer session.close()
-	var ratios []float64
-	for i := range max(1, int(each/slice(window))) {
-		turns := []*side{codec, session}
-		if i%2 == 1 { // who comes second pays for the other's garbage
-			slices.Reverse(turns)
+	sides := []*side{codec}
+	for _, open := range overSession[id] {
+		one, err := open(ctx, window)
+		if err != nil {
+			return nil, err
 		}
+		defer one.close()
+		sides = append(sides, one)
+	}
+	ratios := map[*side][]float64{}
+	for i := range max(1, int(each/slice(window))) {
 		rates := map[*side]float64{}
-		for _, s := range turns {
+		for turn := range sides {
+			s := sides[(turn+i)%len(sides)] // who comes later pays for the others' garbage
 			if rates[s], err = s.turn(ctx, slice(window)); err != nil {
 				return nil, fmt.Errorf("%s: %w", s.name, err)
 			}
 		}
-		ratios = append(ratios, rates[session]/rates[codec])
+		for _, s := range sides[1:] {
+			ratios[s] = append(ratios[s], rates[s]/rates[codec])
+		}
 	}
-	slices.Sort(ratios)
-	rows := []Row{codec.row(window), session.row(window)}
-	rows[1].OfCodec = ratios[len(ratios)/2]
+	var rows []Row
+	for _, s := range sides {
+		row := s.row(window)
+		if of := ratios[s]; len(of) > 0 {
+			slices.Sort(of)
+			row.OfCodec = of[len(of)/2]
+		}
+		rows = append(rows, row)
+	}
 	return rows, nil
 }
 
@@ -196,11 +205,11 @@ func codecSide(ctx context.Context, id pdu.ID, window int) (*side, error) {
 	}}, nil
 }
 
-// sessionSides have the gateway's session at one end: the one that asks, or the one
-// that answers.
-var sessionSides = map[pdu.ID]func(ctx context.Context, window int) (*side, error){
-	pdu.SubmitSMID:  submitSide,
-	pdu.DeliverSMID: deliverSide,
+// overSession have the gateway's session at one end: the one that asks, in one loop as
+// the codec's or in a goroutine for each place of the window, or the one that answers.
+var overSession = map[pdu.ID][]func(ctx context.Context, window int) (*side, error){
+	pdu.SubmitSMID:  {submitSide, callersSide},
+	pdu.DeliverSMID: {deliverSide},
 }
 
 // respond answers every request until the connection ends.
@@ -306,18 +315,82 @@ func session(ctx context.Context, conn net.Conn, config sms.SessionConfig) (s *s
 	}
 }
 
-func submitSide(ctx context.Context, window int) (*side, error) {
+// result is what a turn returns.
+type result struct {
+	took []time.Duration
+	err  error
+}
+
+// submitting is a session whose peer answers; end ends both.
+func submitting(ctx context.Context, window int) (s *sms.Session, end func(), err error) {
 	a, b, err := pair(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var answering sync.WaitGroup
 	answering.Go(func() { respond(b) })
-	s, end := session(ctx, a, sms.SessionConfig{Handle: func(*sms.Session, sms.PDU) {}, Window: window})
-	// The callers live as long as the side: what a new goroutine costs is not the session's.
-	type result struct {
-		took []time.Duration
-		err  error
+	s, hangUp := session(ctx, a, sms.SessionConfig{Handle: func(*sms.Session, sms.PDU) {}, Window: window})
+	return s, func() {
+		hangUp()
+		_ = b.Close()
+		answering.Wait()
+	}, nil
+}
+
+// submitSide has each answer start the next request.
+func submitSide(ctx context.Context, window int) (*side, error) {
+	s, end, err := submitting(ctx, window)
+	if err != nil {
+		return nil, err
+	}
+	run := func(ctx context.Context) ([]time.Duration, error) {
+		results := make(chan result, window)
+		for range window {
+			startUntil(ctx, s, results)
+		}
+		return collect(results, window)
+	}
+	return &side{name: "submit, session", run: run, close: end}, nil
+}
+
+// startUntil submits one after the other until ctx ends, at least once.
+func startUntil(ctx context.Context, s *sms.Session, results chan<- result) {
+	var took []time.Duration
+	var next func()
+	next = func() {
+		p, err := message(pdu.SubmitSMID)
+		began := time.Now()
+		if err == nil {
+			err = s.Start(p, func(_ sms.PDU, err error) {
+				took = append(took, time.Since(began))
+				if err != nil || ctx.Err() != nil {
+					results <- result{took, err}
+					return
+				}
+				next()
+			})
+		}
+		if err != nil {
+			results <- result{took, err}
+		}
+	}
+	next()
+}
+
+func collect(results <-chan result, n int) (took []time.Duration, err error) {
+	for range n {
+		r := <-results
+		took, err = append(took, r.took...), errors.Join(err, r.err)
+	}
+	return took, err
+}
+
+// callersSide has as many callers as the window has places. They live as long as the
+// side: what a new goroutine costs is not the session's.
+func callersSide(ctx context.Context, window int) (*side, error) {
+	s, end, err := submitting(ctx, window)
+	if err != nil {
+		return nil, err
 	}
 	turns, results := make(chan context.Context), make(chan result, window)
 	var callers sync.WaitGroup
@@ -329,22 +402,16 @@ func submitSide(ctx context.Context, window int) (*side, error) {
 			}
 		})
 	}
-	run := func(ctx context.Context) (took []time.Duration, err error) {
+	run := func(ctx context.Context) ([]time.Duration, error) {
 		for range window {
 			turns <- ctx
 		}
-		for range window {
-			r := <-results
-			took, err = append(took, r.took...), errors.Join(err, r.err)
-		}
-		return took, err
+		return collect(results, window)
 	}
-	return &side{name: "submit, session", run: run, close: func() {
+	return &side{name: "submit, callers", run: run, close: func() {
 		close(turns)
 		callers.Wait()
 		end()
-		_ = b.Close()
-		answering.Wait()
 	}}, nil
 }
 
