@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"deskbell/clock"
 )
 
 // morning is the hour that a day without a time means.
@@ -214,7 +216,7 @@ func (w *when) suffixes(set string) []string {
 func (w *when) on(day string, minutes int) time.Time {
 	at := func(days int) time.Time {
 		y, m, d := w.now.Date()
-		return time.Date(y, m, d+days, 0, minutes, 0, 0, w.now.Location())
+		return clock.Wall(time.Date(y, m, d+days, 0, minutes, 0, 0, time.UTC), w.now.Location())
 	}
 	switch day {
 	case "today":

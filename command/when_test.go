@@ -64,3 +64,28 @@ func TestWhen(t *testing.T) {
 		}
 	}
 }
+
+// A time that the clocks skip is as much later, and of one that they show twice it is the
+// first, on both sides of Greenwich.
+func TestWhenClocksChange(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ zone, now, text, want string }{
+		{"Europe/Berlin", "2026-03-28T12:00:00+01:00", "tomorrow 2:30", "2026-03-29T03:30:00+02:00"},
+		{"Europe/Berlin", "2026-10-24T12:00:00+02:00", "tomorrow 2:30", "2026-10-25T02:30:00+02:00"},
+		{"America/New_York", "2026-03-07T12:00:00-05:00", "tomorrow 2:30", "2026-03-08T03:30:00-04:00"},
+		{"America/New_York", "2026-10-31T12:00:00-04:00", "tomorrow 1:30", "2026-11-01T01:30:00-04:00"},
+	} {
+		zone, err := time.LoadLocation(tt.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := time.Parse(time.RFC3339, tt.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, _, ok := When(tt.text, now, zone)
+		if got := at.Format(time.RFC3339); !ok || got != tt.want {
+			t.Errorf("%s, %s: %s, want %s", tt.zone, tt.text, got, tt.want)
+		}
+	}
+}
