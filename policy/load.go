@@ -22,7 +22,7 @@ import (
 // is allowed there.
 func Load(data []byte) (Policy, error) {
 	p := Default()
-	var doc, another yaml.Node
+	var doc yaml.Node
 	documents := yaml.NewDecoder(bytes.NewReader(data))
 	err := documents.Decode(&doc)
 	if errors.Is(err, io.EOF) {
@@ -32,13 +32,24 @@ func Load(data []byte) (Policy, error) {
 		err = p.read(value{node: doc.Content[0]})
 	}
 	if err == nil {
-		if err = documents.Decode(&another); err == nil {
-			err = value{node: &another}.errorf("a second document: write all in one")
-		} else if errors.Is(err, io.EOF) {
-			return p, nil
-		}
+		err = end(documents)
 	}
-	return Policy{}, fmt.Errorf("read policy: %w", err)
+	if err != nil {
+		return Policy{}, fmt.Errorf("read policy: %w", err)
+	}
+	return p, nil
+}
+
+// end is an error where another document follows.
+func end(documents *yaml.Decoder) error {
+	var another yaml.Node
+	switch err := documents.Decode(&another); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return err
+	}
+	return value{node: &another}.errorf("a second document: write all in one")
 }
 
 func (p *Policy) read(v value) error {
