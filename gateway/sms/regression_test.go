@@ -62,6 +62,19 @@ func (p *peer) accept() {
 	p.answer(p.read(), sms.StatusOK)
 }
 
+// link is our end of a new link to the peer, without a bind.
+func (p *peer) link() net.Conn {
+	p.t.Helper()
+	ours, err := net.Dial("tcp", p.listener.Addr().String())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if p.conn, err = p.listener.Accept(); err != nil {
+		p.t.Fatal(err)
+	}
+	return ours
+}
+
 func (p *peer) read() sms.PDU {
 	p.t.Helper()
 	_ = p.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
@@ -488,6 +501,7 @@ func TestDefect11UnbindAndGenericNack(t *testing.T) {
 // finish.
 func TestDefect13TimeoutMeetsAnswerAndEnd(t *testing.T) {
 	t.Parallel()
+	message := submitted(t, "x")
 	for range 50 {
 		ours, theirs := net.Pipe()
 		s := sms.NewSession(ours, sms.SessionConfig{Handle: func(*sms.Session, sms.PDU) {}, Window: 100, Log: slog.New(slog.DiscardHandler)})
@@ -517,11 +531,7 @@ func TestDefect13TimeoutMeetsAnswerAndEnd(t *testing.T) {
 			calls.Go(func() {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*20*time.Microsecond)
 				defer cancel()
-				p, err := sms.ShortMessage{Source: sms.NumberAddress(helpdesk), Dest: sms.NumberAddress(bob), Body: []byte("x")}.PDU(pdu.SubmitSMID)
-				if err != nil {
-					t.Error(err)
-				}
-				if _, err := s.Call(ctx, p); err != nil && !errors.Is(err, sms.ErrNotSent) && !errors.Is(err, sms.ErrUnknown) {
+				if _, err := s.Call(ctx, message); err != nil && !errors.Is(err, sms.ErrNotSent) && !errors.Is(err, sms.ErrUnknown) {
 					t.Errorf("call ended with %v", err)
 				}
 			})

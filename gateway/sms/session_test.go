@@ -3,8 +3,6 @@ package sms_test
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"net"
 	"testing"
 	"time"
 
@@ -28,14 +26,7 @@ func submitted(t *testing.T, text string) sms.PDU {
 func TestStart(t *testing.T) {
 	t.Parallel()
 	p := newPeer(t)
-	conn, err := net.Dial("tcp", p.listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.conn, err = p.listener.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	s := sms.NewSession(conn, sms.SessionConfig{Handle: func(*sms.Session, sms.PDU) {}, Window: 2, Log: slog.New(slog.DiscardHandler)})
+	s := sms.NewSession(p.link(), sms.SessionConfig{Handle: func(*sms.Session, sms.PDU) {}, Window: 2, Log: logger(t)})
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(t.Context()) }()
 
@@ -91,14 +82,18 @@ func TestStart(t *testing.T) {
 	next("d") // what a's answer said, after what waited before
 	p.conn.Close()
 	<-ended
-	for range 3 {
+	ends := map[string]error{"c": sms.ErrUnknown, "d": sms.ErrUnknown, "e": sms.ErrNotSent}
+	for len(ends) > 0 {
 		o := <-outcomes
-		want := map[string]error{"c": sms.ErrUnknown, "d": sms.ErrUnknown, "e": sms.ErrNotSent}[o.text]
-		if want == nil || !errors.Is(o.err, want) {
-			t.Errorf("%+v, want %v", o, want)
+		if want := ends[o.text]; want == nil || !errors.Is(o.err, want) {
+			t.Fatalf("%+v, want %v", o, want)
 		}
+		delete(ends, o.text)
 	}
 	if err := s.Start(submitted(t, "late"), func(sms.PDU, error) { t.Error("called") }); !errors.Is(err, sms.ErrNotSent) {
 		t.Error(err)
+	}
+	if len(outcomes) > 0 {
+		t.Errorf("more than once: %+v", <-outcomes)
 	}
 }

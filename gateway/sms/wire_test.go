@@ -218,13 +218,7 @@ func TestLatin1(t *testing.T) {
 func TestDefect05SlowPeerGetsWholeFrames(t *testing.T) {
 	t.Parallel()
 	p := newPeer(t)
-	ours, err := net.Dial("tcp", p.listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.conn, err = p.listener.Accept(); err != nil {
-		t.Fatal(err)
-	}
+	ours := p.link()
 	if err := ours.(*net.TCPConn).SetWriteBuffer(4 << 10); err != nil { // less than one frame
 		t.Fatal(err)
 	}
